@@ -1,0 +1,152 @@
+//! Functions, versions and aliases on the wire: what callers ask for.
+//!
+//! Source: Lambda API, the requests of the same names. Members that Everstep does not serve yet are left out, so
+//! that they show up as ignored.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::DurableConfig;
+
+/// `CreateFunction`, without its [`Settings`], which stand beside these members.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CreateFunction {
+    /// Its name, or its ARN.
+    pub function_name: Option<String>,
+    /// Where its code is.
+    pub code: Option<Code>,
+    /// Whether to publish version 1 at once.
+    #[serde(default)]
+    pub publish: bool,
+}
+
+/// What `CreateFunction` and `UpdateFunctionConfiguration` both take.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Settings {
+    /// Words for people.
+    pub description: Option<String>,
+    /// The runtime's id.
+    pub runtime: Option<String>,
+    /// Where the handler is, in the runtime's notation.
+    pub handler: Option<String>,
+    /// The role it runs as.
+    pub role: Option<String>,
+    /// How long an invocation may take, in seconds.
+    pub timeout: Option<i64>,
+    /// How much memory it gets, in MB.
+    pub memory_size: Option<i64>,
+    /// Its environment variables.
+    pub environment: Option<Environment>,
+    /// What makes it durable.
+    pub durable_config: Option<DurableConfig>,
+    /// How it logs.
+    pub logging_config: Option<LoggingConfig>,
+    /// Whether it is traced.
+    pub tracing_config: Option<Value>,
+    /// Whether tenants are kept apart.
+    pub tenancy_config: Option<Value>,
+    /// `x86_64` or `arm64`; kept and returned.
+    pub architectures: Option<Vec<String>>,
+    /// The size of `/tmp`; kept and returned.
+    pub ephemeral_storage: Option<Value>,
+    /// `Zip` or `Image`.
+    pub package_type: Option<String>,
+    /// Layers, which are refused for now.
+    pub layers: Option<Vec<String>>,
+    /// Tags.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Go on only if this is still the revision.
+    pub revision_id: Option<String>,
+}
+
+/// The environment variables of a function.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Environment {
+    /// By name.
+    pub variables: Option<BTreeMap<String, String>>,
+}
+
+/// How a function logs, on the wire and at rest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct LoggingConfig {
+    /// `Text` or `JSON`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<String>,
+    /// The least level of the function's own lines that is kept, in JSON format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_log_level: Option<String>,
+    /// The least level of the platform's lines that is kept, in JSON format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_log_level: Option<String>,
+    /// The log group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_group: Option<String>,
+}
+
+/// Where the code of a function is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Code {
+    /// The zip itself, in base64.
+    pub zip_file: Option<String>,
+    /// A bucket, which is refused for now.
+    pub s3_bucket: Option<String>,
+    /// An image, which is refused.
+    pub image_uri: Option<String>,
+}
+
+/// `UpdateFunctionCode`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UpdateFunctionCode {
+    /// The zip itself, in base64.
+    pub zip_file: Option<String>,
+    /// A bucket, which is refused for now.
+    pub s3_bucket: Option<String>,
+    /// An image, which is refused.
+    pub image_uri: Option<String>,
+    /// Whether to publish a version at once.
+    #[serde(default)]
+    pub publish: bool,
+    /// Whether to check only.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// `x86_64` or `arm64`.
+    pub architectures: Option<Vec<String>>,
+    /// Go on only if this is still the revision.
+    pub revision_id: Option<String>,
+}
+
+/// `PublishVersion`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PublishVersion {
+    /// Words for people.
+    pub description: Option<String>,
+    /// Go on only if this is still the code.
+    pub code_sha256: Option<String>,
+    /// Go on only if this is still the revision.
+    pub revision_id: Option<String>,
+}
+
+/// `CreateAlias` and `UpdateAlias`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AliasRequest {
+    /// Its name; only when it is created.
+    pub name: Option<String>,
+    /// The version it points to.
+    pub function_version: Option<String>,
+    /// Words for people.
+    pub description: Option<String>,
+    /// Weights, which are refused for now.
+    pub routing_config: Option<Value>,
+    /// Go on only if this is still the revision.
+    pub revision_id: Option<String>,
+}

@@ -1,0 +1,70 @@
+//! Constraint violations, worded and gathered as AWS's front end does.
+
+use std::fmt::Display;
+
+/// Gathers the violations of a request.
+#[derive(Debug, Default)]
+pub struct Violations(Vec<String>);
+
+impl Violations {
+    /// Adds a violation unless `holds`: `value` at `path` must satisfy `constraint`, which begins with "Member must".
+    pub fn require(&mut self, holds: bool, value: impl Display, path: &str, constraint: impl Display) {
+        if !holds {
+            self.0.push(format!("Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"));
+        }
+    }
+
+    /// Requires a length between `min` and `max` characters.
+    pub fn length(&mut self, value: &str, path: &str, min: usize, max: usize) {
+        let length = value.chars().count();
+        let shown: String = value.chars().take(100).collect();
+        self.require(length >= min, &shown, path, format!("Member must have length greater than or equal to {min}"));
+        self.require(length <= max, &shown, path, format!("Member must have length less than or equal to {max}"));
+    }
+
+    /// Requires a value between `min` and `max`.
+    pub fn range(&mut self, value: i64, path: &str, min: i64, max: i64) {
+        self.require(value >= min, value, path, format!("Member must have value greater than or equal to {min}"));
+        self.require(value <= max, value, path, format!("Member must have value less than or equal to {max}"));
+    }
+
+    /// Requires that `parsed` succeeded; the pattern is AWS's.
+    pub fn pattern<T, E>(&mut self, parsed: Result<T, E>, value: &str, path: &str, pattern: &str) -> Option<T> {
+        let constraint = format!("Member must satisfy regular expression pattern: {pattern}");
+        self.require(parsed.is_ok(), value, path, constraint);
+        parsed.ok()
+    }
+
+    /// Requires one of AWS's names.
+    pub fn one_of<T: Copy>(&mut self, value: &str, path: &str, names: &[(&str, T)]) -> Option<T> {
+        let found = names.iter().find(|(name, _)| *name == value).map(|(_, known)| *known);
+        let list: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        self.require(
+            found.is_some(),
+            value,
+            path,
+            format!("Member must satisfy enum value set: [{}]", list.join(", ")),
+        );
+        found
+    }
+
+    /// Requires that a member is there.
+    pub fn present<T>(&mut self, value: Option<T>, path: &str) -> Option<T> {
+        if value.is_none() {
+            self.0.push(format!("Value null at '{path}' failed to satisfy constraint: Member must not be null"));
+        }
+        value
+    }
+
+    /// Returns AWS's message if there was any violation.
+    ///
+    /// # Errors
+    /// The message of a `ValidationException`.
+    pub fn finish(self) -> Result<(), String> {
+        match self.0.len() {
+            0 => Ok(()),
+            1 => Err(format!("1 validation error detected: {}", self.0[0])),
+            count => Err(format!("{count} validation errors detected: {}", self.0.join("; "))),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `everstep serve`: a server in the foreground.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use everstep_server::{Config, Server};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::output;
+
+/// What a server can be told on the command line; every flag has an environment variable.
+#[derive(Args)]
+pub struct Serve {
+    /// Read settings from this TOML file; flags and environment win over it
+    #[arg(long, env = "EVERSTEP_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep everything in this directory [default: everstep-data]
+    #[arg(long, env = "EVERSTEP_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Listen on this address; port 0 for any [default: 127.0.0.1:9000]
+    #[arg(long, env = "EVERSTEP_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Call this Region in ARNs and signatures [default: us-east-1]
+    #[arg(long, env = "EVERSTEP_REGION")]
+    region: Option<String>,
+    /// Install runtimes and SDKs here [default: below the data directory]
+    #[arg(long, env = "EVERSTEP_RUNTIMES", value_name = "DIR")]
+    runtimes: Option<PathBuf>,
+    /// End function processes that were idle for so long [default: 300]
+    #[arg(long, env = "EVERSTEP_IDLE_SECONDS", value_name = "SECONDS")]
+    idle_seconds: Option<u64>,
+    /// Run at most so many function processes [default: 64]
+    #[arg(long, env = "EVERSTEP_PROCESSES", value_name = "COUNT")]
+    processes: Option<usize>,
+}
+
+impl Serve {
+    /// Runs until Ctrl-C or SIGTERM.
+    pub async fn run(self) -> anyhow::Result<()> {
+        run(self.config()?, |server| println!("everstep is listening on http://{}", server.address())).await
+    }
+
+    fn config(self) -> anyhow::Result<Config> {
+        let mut config = Config::new("everstep-data");
+        if let Some(file) = &self.config {
+            config.read_file(file)?;
+        }
+        config.data = self.data.unwrap_or(config.data);
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.region = self.region.unwrap_or(config.region);
+        config.runtimes = self.runtimes.or(config.runtimes);
+        config.idle_limit = self.idle_seconds.map_or(config.idle_limit, Duration::from_secs);
+        config.processes_max = self.processes.unwrap_or(config.processes_max);
+        config.progress = output::installation_progress();
+        Ok(config)
+    }
+}
+
+/// Runs a server until Ctrl-C or SIGTERM; `ready` is called once it serves.
+pub async fn run(config: Config, ready: impl FnOnce(&Server)) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let server = Server::start(config).await?;
+    ready(&server);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    server.stop().await;
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Durable time: what timers and event timestamps go by. It can be moved forward, never back.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use everstep_core::Timestamp;
+use tokio::sync::Notify;
+
+/// The durable clock: the system's, plus what it was moved by; or one that only moves by hand.
+#[derive(Debug)]
+pub struct Clock {
+    runs: bool,
+    /// Milliseconds ahead of the system's clock, or since the epoch if it does not run.
+    offset: AtomicI64,
+    moved: Notify,
+}
+
+impl Clock {
+    /// Makes a clock that follows the system's.
+    pub fn system() -> Self {
+        Self { runs: true, offset: AtomicI64::new(0), moved: Notify::new() }
+    }
+
+    /// Makes a clock that stands at `at` until it is moved.
+    pub fn standing(at: Timestamp) -> Self {
+        Self { runs: false, offset: AtomicI64::new(at.as_millis()), moved: Notify::new() }
+    }
+
+    /// Returns the time.
+    pub fn now(&self) -> Timestamp {
+        let offset = self.offset.load(Ordering::Acquire);
+        let base = if self.runs { system_millis() } else { 0 };
+        Timestamp::from_millis(base + offset)
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 4);
+        self.offset.fetch_add(millis, Ordering::AcqRel);
+        self.moved.notify_waiters();
+    }
+
+    /// Waits until the clock shows `at`.
+    pub async fn sleep_until(&self, at: Timestamp) {
+        loop {
+            let moved = self.moved.notified();
+            let left = at.millis_since(self.now());
+            if left == 0 {
+                return;
+            }
+            if self.runs {
+                let _ = tokio::time::timeout(Duration::from_millis(left), moved).await;
+            } else {
+                moved.await;
+            }
+        }
+    }
+}
+
+fn system_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).expect("the system's clock is within a few hundred million years")
+}

@@ -1,0 +1,223 @@
+//! Effects: what a decision owes to the world. Done at least once; doing one twice does no harm.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use everstep_core::command::ChainedCompletion;
+use everstep_core::event::{Effect, Outcome, Parent, PlainInvocation, Start, StartMode};
+use everstep_core::id::ExecutionId;
+use everstep_core::operation::chained_invoke::{Child, Request, Target};
+use everstep_core::operation::{Detail, OperationStatus};
+use everstep_core::{Command, ErrorDocument, ErrorObject, Intake, Payload};
+use everstep_store::EffectId;
+use tracing::{error, info, warn};
+
+use crate::functions::{Acquired, PlainRun};
+use crate::{Engine, Error, NewTexts, new_request_id};
+
+/// How long to wait before an effect that failed for reasons of the world is done again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Tries of an asynchronous plain invocation after the first one. Source: Lambda Developer Guide, asynchronous invocation.
+const RETRIES_MAX: u32 = 2;
+
+/// Delay before the first and second of these, in seconds. Source: as above (one minute, then two).
+const RETRY_DELAY_SECONDS: [u64; RETRIES_MAX as usize] = [60, 120];
+
+/// What came of doing an effect.
+enum Done {
+    Finished,
+    /// It is put off, for so many seconds, and says something else then.
+    Later(Effect, u64),
+}
+
+impl Engine {
+    /// Sees to an effect, unless somebody is at it already.
+    pub(crate) fn perform_in_background(self: &Arc<Self>, id: EffectId, effect: Effect) {
+        if !self.schedule.claim_effect(id) {
+            return;
+        }
+        let engine = Arc::clone(self);
+        tokio::spawn(async move {
+            while let Err(error) = engine.perform(id, &effect).await {
+                error!(error = &error as &dyn std::error::Error, "the store failed: trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            engine.schedule.release_effect(id);
+        });
+    }
+
+    /// Invokes a plain function for a caller that does not wait. Once this returns it is on disk.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn invoke_plain_later(self: &Arc<Self>, invocation: PlainInvocation) -> Result<(), Error> {
+        let effect = Effect::InvokePlain(invocation);
+        let id = self.store.add_effect(effect.clone(), self.clock.now()).await?;
+        self.perform_in_background(id, effect);
+        Ok(())
+    }
+
+    async fn perform(self: &Arc<Self>, id: EffectId, effect: &Effect) -> Result<(), Error> {
+        let done = match effect {
+            Effect::StartChainedInvoke(parent) => self.start_chained_invoke(parent).await?,
+            Effect::TellParent { child, parent } => self.tell_parent(*child, parent).await?,
+            Effect::InvokePlain(invocation) => self.invoke_plain(invocation).await,
+        };
+        match done {
+            Done::Finished => self.store.finish_effect(id).await?,
+            Done::Later(effect, seconds) => {
+                self.store.postpone_effect(id, effect, self.clock.now().plus_seconds(seconds)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn start_chained_invoke(self: &Arc<Self>, parent: &Parent) -> Result<Done, Error> {
+        let Some(execution) = self.execution(parent.execution).await? else { return Ok(Done::Finished) };
+        let Some(operation) = execution.operation(&parent.operation) else { return Ok(Done::Finished) };
+        let Detail::ChainedInvoke(invoke) = &operation.detail else { return Ok(Done::Finished) };
+        let Some(request) = invoke.request.as_ref().filter(|_| operation.status == OperationStatus::Started) else {
+            return Ok(Done::Finished);
+        };
+        let input = match &request.input {
+            Some(input) => {
+                let texts = self.texts(parent.execution, &[input], &Vec::new()).await?;
+                Some(Arc::<str>::from(texts.get(input)))
+            }
+            None => None,
+        };
+        let trace_id = request.trace_id.clone().or_else(|| execution.start_facts().trace_id.clone());
+        match &request.target {
+            Target::Durable(child) => self.start_child(child, request, input, trace_id, parent).await?,
+            Target::Plain { function, version } => {
+                let run = PlainRun {
+                    request_id: new_request_id(),
+                    payload: input.unwrap_or_else(|| "{}".into()),
+                    tenant_id: request.tenant_id.clone(),
+                    trace_id,
+                };
+                let acquired = self.functions.acquire(function, *version, request.tenant_id.as_ref()).await;
+                let result = match acquired {
+                    Acquired::Ready(slot) => slot.run_plain(run).await,
+                    Acquired::Missing => Err(function_missing()),
+                    Acquired::Broken(error) => Err(error),
+                };
+                let mut intake = Intake::default();
+                let completion = match result {
+                    Ok(body) => ChainedCompletion::Succeeded((!body.is_empty()).then(|| intake.payload(body))),
+                    Err(error) => ChainedCompletion::Failed(intake.error(&error)),
+                };
+                self.complete_chained_invoke(parent, completion, intake.into_texts()).await;
+            }
+            Target::Refused(_) => {}
+        }
+        Ok(Done::Finished)
+    }
+
+    async fn start_child(
+        self: &Arc<Self>,
+        child: &Child,
+        request: &Request,
+        input: Option<Arc<str>>,
+        trace_id: Option<Arc<str>>,
+        parent: &Parent,
+    ) -> Result<(), Error> {
+        let mut intake = Intake::default();
+        let start = Start {
+            id: child.id,
+            place: child.place.clone(),
+            function: child.function.clone(),
+            version: child.version,
+            name: child.name.clone(),
+            input: input.map(|text| intake.payload(text)),
+            execution_timeout_seconds: child.execution_timeout_seconds,
+            retention_days: child.retention_days,
+            mode: StartMode::Async,
+            trace_id,
+            tenant_id: request.tenant_id.clone(),
+            parent: Some(parent.clone()),
+        };
+        match self.start(start, intake.into_texts()).await {
+            Ok(_) => Ok(()),
+            Err(Error::NameTaken(taken_by)) if taken_by == child.id => Ok(()),
+            Err(Error::NameTaken(taken_by)) => {
+                warn!(execution.id = %taken_by, "the name of a child is taken, although it was drawn at random");
+                let error = ErrorObject::new("DurableExecutionAlreadyStartedException", "Execution already started");
+                self.complete_chained_invoke(parent, ChainedCompletion::Failed((&error).into()), Vec::new()).await;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn tell_parent(self: &Arc<Self>, child: ExecutionId, parent: &Parent) -> Result<Done, Error> {
+        let Some(execution) = self.execution(child).await? else { return Ok(Done::Finished) };
+        let Some(outcome) = execution.outcome() else { return Ok(Done::Finished) };
+        let mut intake = Intake::default();
+        let completion = match outcome {
+            Outcome::Succeeded(result) => {
+                let result = match result {
+                    Some(result) => Some(self.carry_over(child, result, &mut intake).await?),
+                    None => None,
+                };
+                ChainedCompletion::Succeeded(result)
+            }
+            Outcome::Failed(Some(error)) => {
+                ChainedCompletion::Failed(ErrorDocument(self.carry_over(child, &error.0, &mut intake).await?))
+            }
+            Outcome::Failed(None) => ChainedCompletion::Failed((&ErrorObject::default()).into()),
+            Outcome::TimedOut(_) => {
+                let seconds = execution.start_facts().execution_timeout_seconds;
+                let message = format!("CHAINED_INVOKE timed out after {seconds} seconds.");
+                ChainedCompletion::TimedOut((&ErrorObject::new("ChainedInvoke.Timeout", message)).into())
+            }
+            Outcome::Stopped(error) => {
+                ChainedCompletion::Stopped(ErrorDocument(self.carry_over(child, &error.0, &mut intake).await?))
+            }
+        };
+        self.complete_chained_invoke(parent, completion, intake.into_texts()).await;
+        Ok(Done::Finished)
+    }
+
+    /// Takes a payload of one execution in for another.
+    async fn carry_over(&self, from: ExecutionId, payload: &Payload, intake: &mut Intake) -> Result<Payload, Error> {
+        let texts = self.texts(from, &[payload], &Vec::new()).await?;
+        Ok(intake.payload(texts.get(payload)))
+    }
+
+    async fn complete_chained_invoke(
+        self: &Arc<Self>,
+        parent: &Parent,
+        completion: ChainedCompletion,
+        texts: NewTexts,
+    ) {
+        let command = Command::CompleteChainedInvoke { operation: parent.operation.clone(), completion };
+        self.submit_for_sure(parent.execution, command, texts).await;
+    }
+
+    async fn invoke_plain(&self, invocation: &PlainInvocation) -> Done {
+        let PlainInvocation { function, version, tenant_id, tries, .. } = invocation;
+        let result = match self.functions.acquire(function, *version, tenant_id.as_ref()).await {
+            Acquired::Ready(slot) => slot.run_plain(invocation.into()).await,
+            Acquired::Missing => {
+                warn!(function.name = %function, "an asynchronous invocation is dropped: the function is gone");
+                return Done::Finished;
+            }
+            Acquired::Broken(error) => Err(error),
+        };
+        let Err(error) = result else { return Done::Finished };
+        let error_type = error.error_type.unwrap_or_default();
+        if let Some(delay) = RETRY_DELAY_SECONDS.get(*tries as usize) {
+            info!(function.name = %function, error_type, delay_seconds = delay, "an asynchronous invocation failed: trying again");
+            let next = PlainInvocation { tries: tries + 1, ..invocation.clone() };
+            return Done::Later(Effect::InvokePlain(next), *delay);
+        }
+        warn!(function.name = %function, error_type, "an asynchronous invocation failed for good");
+        Done::Finished
+    }
+}
+
+fn function_missing() -> ErrorObject {
+    ErrorObject::new("ResourceNotFoundException", "Function not found")
+}

@@ -1,0 +1,87 @@
+//! Invoking a durable function: get a process, begin, run, take in the answer.
+
+use std::sync::Arc;
+
+use everstep_core::command::InvocationResult;
+use everstep_core::id::ExecutionId;
+use everstep_core::{Command, ErrorObject, Execution, Intake, view};
+use tracing::warn;
+
+use crate::functions::{Acquired, DurableRun, HandlerAnswer};
+use crate::{Engine, Error, NewTexts, new_request_id};
+
+impl Engine {
+    /// Invokes the function of an execution that was claimed for it.
+    pub(crate) async fn invoke(self: Arc<Self>, id: ExecutionId) {
+        let Ok(Some(execution)) = self.execution(id).await else {
+            self.schedule.release_invocation(id);
+            return;
+        };
+        let start = Arc::clone(execution.start_facts());
+        drop(execution);
+        let acquired = self.functions.acquire(&start.function, start.version, start.tenant_id.as_ref()).await;
+
+        let request_id = new_request_id();
+        let begun = self.submit_for_sure(id, Command::BeginInvocation { request_id }, Vec::new()).await;
+        self.schedule.release_invocation(id);
+        let Some(begun) = begun else { return };
+        if begun.in_flight() != Some(request_id) {
+            self.schedule.note(id, begun.wake_up());
+            return;
+        }
+        self.schedule.note(id, begun.wake_up());
+
+        let (result, texts) = match acquired {
+            Acquired::Ready(slot) => match self.durable_run(request_id, &begun).await {
+                Ok(run) => interned(slot.run_durable(run).await),
+                Err(error) => {
+                    warn!(execution.id = %id, error = &error as &dyn std::error::Error, "the state could not be read");
+                    (InvocationResult::Lost, Vec::new())
+                }
+            },
+            Acquired::Missing => (InvocationResult::FunctionMissing, Vec::new()),
+            Acquired::Broken(error) => interned(HandlerAnswer::Broken(error)),
+        };
+        self.submit_for_sure(id, Command::CompleteInvocation { request_id, result }, texts).await;
+    }
+
+    async fn durable_run(
+        &self,
+        request_id: everstep_core::id::RequestId,
+        execution: &Execution,
+    ) -> Result<DurableRun, Error> {
+        let start = Arc::clone(execution.start_facts());
+        let operations: Vec<_> = view::replayed_operations(execution).into_iter().cloned().collect();
+        let payloads: Vec<_> =
+            operations.iter().flat_map(|operation| view::payloads(operation)).chain(&start.input).collect();
+        let texts = self.texts(start.id, &payloads, &Vec::new()).await?;
+        let token = execution.checkpoint_token().expect("an invocation that has just begun has a token");
+        Ok(DurableRun {
+            request_id,
+            started_at: execution.started_at(),
+            checkpoint_token: self.keys.seal_checkpoint(&token),
+            updated_operation_ids: execution.updated_operation_ids().map(ToString::to_string).collect(),
+            operations,
+            texts,
+            start,
+        })
+    }
+}
+
+fn interned(answer: HandlerAnswer) -> (InvocationResult, NewTexts) {
+    let mut intake = Intake::default();
+    let result = match answer {
+        HandlerAnswer::Succeeded(result) => {
+            InvocationResult::Succeeded { result: result.map(|text| intake.payload(text)) }
+        }
+        HandlerAnswer::Failed(error) => InvocationResult::Failed { error: error.map(|error| intake.error(&error)) },
+        HandlerAnswer::Pending => InvocationResult::Pending,
+        HandlerAnswer::Invalid(message) => InvocationResult::Invalid { message },
+        HandlerAnswer::Broken(error) => broken(&error, &mut intake),
+    };
+    (result, intake.into_texts())
+}
+
+fn broken(error: &ErrorObject, intake: &mut Intake) -> InvocationResult {
+    InvocationResult::Broken { error_type: error.error_type.clone().unwrap_or_default(), error: intake.error(error) }
+}

@@ -1,0 +1,322 @@
+//! Load, decide, commit: the one loop that moves executions forward.
+//!
+//! [`Engine::submit`] takes a command to an execution; [`Engine::run`] is the task loop that does what is due:
+//! invoke functions, fire timers, start children, tell parents, forget what is over. It knows storage and
+//! functions by their traits, and nothing of HTTP or processes.
+
+mod cache;
+mod clock;
+mod effects;
+mod functions;
+mod invocations;
+mod read;
+mod schedule;
+mod task_loop;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use everstep_core::command::Checkpoint;
+use everstep_core::event::Start;
+use everstep_core::id::{ClientToken, ExecutionId, RequestId};
+use everstep_core::token::{CheckpointToken, TokenKeys};
+use everstep_core::{Command, Decision, Digest, Execution, Operation, Rejection, Texts};
+use everstep_store::{Catalog, Commit, Error as StoreError, Executions, Head, Kind, NewExecution};
+
+use cache::Cache;
+pub use clock::Clock;
+pub use functions::{Acquired, DurableRun, Functions, HandlerAnswer, PlainRun, Resolved, Slot};
+pub use read::HistoryPage;
+use schedule::Schedule;
+
+/// How often a decision is made anew because somebody else committed first.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// Why a request to an execution was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller's fault.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The store's fault.
+    #[error("the store could not serve the request")]
+    Store(#[from] StoreError),
+    /// An execution of that function has the name already.
+    #[error("the name is taken by execution {0}")]
+    NameTaken(ExecutionId),
+}
+
+/// Large texts that go with a command.
+pub type NewTexts = Vec<(Digest, Arc<str>)>;
+
+/// Moves executions forward.
+pub struct Engine {
+    store: Arc<dyn Executions>,
+    functions: Arc<dyn Functions>,
+    clock: Arc<Clock>,
+    keys: TokenKeys,
+    cache: Cache,
+    schedule: Schedule,
+}
+
+/// The answer to a checkpoint.
+#[derive(Debug)]
+pub struct CheckpointAnswer {
+    /// What changed.
+    pub operations: Vec<Arc<Operation>>,
+    /// The next token, sealed.
+    pub token: Option<String>,
+    /// The texts of what is shown.
+    pub texts: Texts,
+}
+
+impl Engine {
+    /// Puts an engine together. Nothing happens before [`Self::run`].
+    pub fn new(
+        store: Arc<dyn Executions>,
+        functions: Arc<dyn Functions>,
+        clock: Arc<Clock>,
+        keys: TokenKeys,
+    ) -> Arc<Self> {
+        let (cache, schedule) = (Cache::default(), Schedule::default());
+        Arc::new(Self { store, functions, clock, keys, cache, schedule })
+    }
+
+    /// Returns the durable clock.
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
+    /// Returns the keys that seal tokens.
+    pub fn keys(&self) -> &TokenKeys {
+        &self.keys
+    }
+
+    /// Starts an execution. Once this returns it is on disk, and the task loop invokes its function.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`] with the id of the execution that has the name.
+    pub async fn start(self: &Arc<Self>, start: Start, texts: NewTexts) -> Result<Execution, Error> {
+        let id = start.id;
+        let new = NewExecution {
+            function: start.function.clone(),
+            version: start.version,
+            name: start.name.clone(),
+            started_at: self.clock.now(),
+        };
+        let decision = Execution::start(start, new.started_at);
+        let commit = commit_of(id, &decision, None, texts);
+        match self.store.create(new, commit).await {
+            Ok(_) => {}
+            Err(StoreError::NameTaken(taken_by)) => return Err(Error::NameTaken(taken_by)),
+            Err(error) => return Err(error.into()),
+        }
+        let cell = self.cache.cell(id);
+        *cell.state.lock().await = Some(decision.next.clone());
+        self.schedule.note(id, decision.next.wake_up());
+        Ok(decision.next)
+    }
+
+    /// Carries a command to an execution and returns the state after it. It goes on to its end even if the caller
+    /// goes away.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] if the command cannot be, also if there is no such execution.
+    pub async fn submit(
+        self: &Arc<Self>,
+        id: ExecutionId,
+        command: Command,
+        texts: NewTexts,
+    ) -> Result<Execution, Error> {
+        let engine = Arc::clone(self);
+        let task = tokio::spawn(async move { engine.load_decide_commit(id, &command, &texts).await });
+        task.await.expect("a decision does not panic")
+    }
+
+    async fn load_decide_commit(
+        self: &Arc<Self>,
+        id: ExecutionId,
+        command: &Command,
+        texts: &NewTexts,
+    ) -> Result<Execution, Error> {
+        let cell = self.cache.cell(id);
+        let mut state = cell.state.lock().await;
+        let mut attempt = 1;
+        loop {
+            let execution = match state.take() {
+                Some(execution) => execution,
+                None => self.load(id, u64::MAX).await?,
+            };
+            let decision = match execution.decide(self.clock.now(), command, &self.keys) {
+                Ok(decision) => decision,
+                Err(rejection) => {
+                    *state = Some(execution);
+                    return Err(rejection.into());
+                }
+            };
+            if decision.events.is_empty() {
+                *state = Some(execution.clone());
+                return Ok(execution);
+            }
+            let commit = commit_of(id, &decision, Some(&execution), texts.clone());
+            match self.store.commit(commit).await {
+                Ok(committed) => {
+                    *state = Some(decision.next.clone());
+                    drop(state);
+                    self.schedule.note(id, self.attention_at(id, &decision.next));
+                    for (effect_id, effect) in committed.effects.into_iter().zip(decision.effects) {
+                        self.perform_in_background(effect_id, effect);
+                    }
+                    if decision.next.is_announced() {
+                        cell.closed.send_replace(true);
+                    }
+                    self.cache.settle(id, &cell, &decision.next);
+                    return Ok(decision.next);
+                }
+                // What was cached is stale, or it is not known what is on disk: look again.
+                Err(StoreError::Conflict | StoreError::Unknown(_)) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Takes a checkpoint whose token was opened with [`Self::keys`]. A repetition of the last one gets the first
+    /// answer again.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`], with `Invalid checkpoint token` also if there is no such execution.
+    pub async fn checkpoint(
+        self: &Arc<Self>,
+        token: CheckpointToken,
+        client_token: Option<ClientToken>,
+        updates: Vec<everstep_core::command::OperationUpdate>,
+        texts: NewTexts,
+    ) -> Result<CheckpointAnswer, Error> {
+        let id = token.execution;
+        if client_token.is_some()
+            && let Some(version) = self
+                .execution(id)
+                .await?
+                .and_then(|execution| execution.repeats(&token, client_token.as_ref(), self.clock.now()))
+        {
+            let execution = self.load(id, version).await?;
+            return self.checkpoint_answer(&execution, &Vec::new()).await;
+        }
+        let command = Command::Checkpoint(Checkpoint {
+            invocation: token.invocation,
+            checkpoint: token.checkpoint,
+            client_token,
+            updates,
+        });
+        let execution = match self.submit(id, command, texts.clone()).await {
+            Err(Error::Rejected(rejection)) if rejection == Rejection::execution_not_found() => {
+                return Err(Rejection::checkpoint_token().into());
+            }
+            other => other?,
+        };
+        self.checkpoint_answer(&execution, &texts).await
+    }
+
+    async fn checkpoint_answer(&self, execution: &Execution, known: &NewTexts) -> Result<CheckpointAnswer, Error> {
+        let (operations, token) = execution.last_answer();
+        let operations: Vec<Arc<Operation>> = operations.into_iter().cloned().collect();
+        let id = execution.start_facts().id;
+        let payloads: Vec<_> =
+            operations.iter().flat_map(|operation| everstep_core::view::payloads(operation)).collect();
+        let texts = self.texts(id, &payloads, known).await?;
+        let token = token.map(|token| self.keys.seal_checkpoint(&token));
+        Ok(CheckpointAnswer { operations, token, texts })
+    }
+
+    /// Waits until an execution is over and history says so.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] if there is no such execution (any more).
+    pub async fn wait_until_closed(self: &Arc<Self>, id: ExecutionId) -> Result<Execution, Error> {
+        let cell = self.cache.cell(id);
+        let mut closed = cell.closed.subscribe();
+        loop {
+            let execution = self.execution(id).await?.ok_or_else(Rejection::execution_not_found)?;
+            if execution.is_announced() {
+                return Ok(execution);
+            }
+            closed.changed().await.expect("the cell keeps its sender");
+        }
+    }
+
+    async fn load(&self, id: ExecutionId, version: u64) -> Result<Execution, Error> {
+        let records = self.store.load(id, version).await?;
+        let execution = records.and_then(|records| Execution::replay(&records));
+        execution.ok_or_else(|| Rejection::execution_not_found().into())
+    }
+}
+
+/// Returns the keys that seal tokens, and makes the first one of a new store.
+///
+/// # Errors
+/// The store's.
+pub async fn token_keys(catalog: &dyn Catalog) -> Result<TokenKeys, StoreError> {
+    loop {
+        let mut keys = BTreeMap::new();
+        for (number, document) in catalog.list(Kind::TokenKey, None, usize::from(u8::MAX)).await? {
+            let bytes: Option<Vec<u8>> = (0..32)
+                .map(|i| u8::from_str_radix(document.body.trim_matches('"').get(2 * i..2 * i + 2)?, 16).ok())
+                .collect();
+            if let (Ok(number), Some(bytes)) = (number.parse(), bytes) {
+                keys.insert(number, bytes.try_into().expect("32 bytes were read"));
+            }
+        }
+        if !keys.is_empty() {
+            return Ok(TokenKeys::new(keys));
+        }
+        let body: String = random_bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect();
+        match catalog.put(Kind::TokenKey, "1", None, format!("\"{body}\"")).await {
+            Ok(_) | Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Makes an id for a new execution.
+pub fn new_execution_id() -> ExecutionId {
+    ExecutionId::from_bytes(random_uuid())
+}
+
+/// Makes an id for a new invocation.
+pub fn new_request_id() -> RequestId {
+    RequestId::from_bytes(random_uuid())
+}
+
+/// 16 random bytes that say they are a UUID of version 4.
+fn random_uuid() -> [u8; 16] {
+    let mut bytes = random_bytes::<16>();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    bytes
+}
+
+fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has randomness");
+    bytes
+}
+
+fn head_of(execution: &Execution) -> Head {
+    Head {
+        status: execution.status(),
+        ended_at: execution.ended_at(),
+        wake_up: execution.wake_up(),
+        in_flight: execution.in_flight().is_some(),
+    }
+}
+
+fn commit_of(id: ExecutionId, decision: &Decision, before: Option<&Execution>, texts: NewTexts) -> Commit {
+    let head = head_of(&decision.next);
+    Commit {
+        execution: id,
+        record: decision.record(),
+        head: before.is_none_or(|before| head_of(before) != head).then_some(head),
+        payloads: texts,
+        effects: decision.effects.clone(),
+    }
+}

@@ -1,0 +1,106 @@
+//! Reading executions: nothing here changes one.
+
+use std::sync::Arc;
+
+use everstep_core::id::ExecutionId;
+use everstep_core::{Execution, Payload, Record, Rejection, Texts};
+use everstep_store::{ListQuery, Listed};
+
+use crate::{Engine, Error, NewTexts};
+
+/// A page of an execution's history.
+#[derive(Debug)]
+pub struct HistoryPage {
+    /// The execution, which has the names.
+    pub execution: Execution,
+    /// Records that hold the page's events, in the order asked for.
+    pub records: Vec<Record>,
+    /// The texts of the payloads shown; empty if they were not asked for.
+    pub texts: Texts,
+}
+
+impl Engine {
+    /// Returns an execution as it stands, or `None` if there is no such one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn execution(&self, id: ExecutionId) -> Result<Option<Execution>, Error> {
+        let cell = self.cache.cell(id);
+        let mut state = cell.state.lock().await;
+        if state.is_none() {
+            *state = match self.load(id, u64::MAX).await {
+                Ok(execution) => Some(execution),
+                Err(Error::Rejected(_)) => {
+                    drop(state);
+                    self.cache.forget(id);
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        let execution = state.clone();
+        drop(state);
+        if let Some(execution) = &execution {
+            self.cache.settle(id, &cell, execution);
+        }
+        Ok(execution)
+    }
+
+    /// Returns the texts of `payloads` of an execution; those in `known` need not be read.
+    ///
+    /// # Errors
+    /// The store's, also if it has lost one.
+    pub async fn texts(&self, id: ExecutionId, payloads: &[&Payload], known: &NewTexts) -> Result<Texts, Error> {
+        let mut texts = Texts::default();
+        for (digest, text) in known {
+            texts.insert(*digest, Arc::clone(text));
+        }
+        for payload in payloads {
+            if let Payload::Stored { digest, .. } = payload
+                && !texts.has(payload)
+            {
+                let text = self.store.payload(id, *digest).await?;
+                let lost = || everstep_store::Error::Failed {
+                    context: format!("payload {digest} of execution {id} is not in the store"),
+                    source: None,
+                };
+                texts.insert(*digest, text.ok_or_else(lost)?);
+            }
+        }
+        Ok(texts)
+    }
+
+    /// Returns the records that hold the events with ids from `first` to `last`, with their texts if asked for.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] if there is no such execution.
+    pub async fn history(
+        &self,
+        id: ExecutionId,
+        first: u64,
+        last: u64,
+        limit: usize,
+        newest_first: bool,
+        with_texts: bool,
+    ) -> Result<HistoryPage, Error> {
+        let execution = self.execution(id).await?.ok_or_else(Rejection::execution_not_found)?;
+        let records = self.store.records(id, first, last, limit, newest_first).await?;
+        let texts = if with_texts {
+            let events = records.iter().flat_map(|record| &record.events);
+            let shown: Vec<_> =
+                events.filter_map(|event| everstep_core::view::event_payloads(event, &execution)).collect();
+            self.texts(id, &shown, &Vec::new()).await?
+        } else {
+            Texts::default()
+        };
+        Ok(HistoryPage { execution, records, texts })
+    }
+
+    /// Returns a page of executions.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, Error> {
+        Ok(self.store.list(query).await?)
+    }
+}

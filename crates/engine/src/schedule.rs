@@ -1,0 +1,124 @@
+//! When which execution or effect wants attention, as far as the near future goes.
+//!
+//! The store has everything; this holds one horizon of it, so that a million sleepers cost no memory. A note that
+//! is lost costs nothing but time: the next horizon finds what is due.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use everstep_core::Timestamp;
+use everstep_core::id::ExecutionId;
+use everstep_store::EffectId;
+use tokio::sync::Notify;
+
+#[derive(Default)]
+pub(crate) struct Schedule {
+    near: Mutex<Near>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Near {
+    horizon: Option<Timestamp>,
+    queue: BTreeSet<(Timestamp, ExecutionId)>,
+    wake_ups: HashMap<ExecutionId, Timestamp>,
+    invoking: HashSet<ExecutionId>,
+    performing: HashSet<EffectId>,
+}
+
+impl Near {
+    fn set(&mut self, id: ExecutionId, wake_up: Option<Timestamp>) {
+        let wake_up = wake_up.filter(|at| self.horizon.is_some_and(|horizon| *at <= horizon));
+        let before = match wake_up {
+            Some(at) => self.wake_ups.insert(id, at),
+            None => self.wake_ups.remove(&id),
+        };
+        if let Some(before) = before {
+            self.queue.remove(&(before, id));
+        }
+        self.queue.extend(wake_up.map(|at| (at, id)));
+    }
+}
+
+impl Schedule {
+    fn with<T>(&self, change: impl FnOnce(&mut Near) -> T) -> T {
+        change(&mut self.near.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes when an execution wants attention.
+    pub(crate) fn note(&self, id: ExecutionId, wake_up: Option<Timestamp>) {
+        let first = self.with(|near| {
+            near.set(id, wake_up);
+            near.queue.first().is_some_and(|(_, first)| *first == id)
+        });
+        if first {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Takes in what the store has up to `horizon`.
+    pub(crate) fn fill(&self, horizon: Timestamp, due: impl IntoIterator<Item = (ExecutionId, Timestamp)>) {
+        self.with(|near| {
+            near.horizon = Some(horizon);
+            for (id, at) in due {
+                if !near.wake_ups.contains_key(&id) && !near.invoking.contains(&id) {
+                    near.set(id, Some(at));
+                }
+            }
+        });
+    }
+
+    /// Moves the horizon before anything is read, so that notes of what is committed meanwhile are not lost.
+    pub(crate) fn extend_horizon(&self, horizon: Timestamp) {
+        self.with(|near| near.horizon = near.horizon.max(Some(horizon)));
+    }
+
+    /// Takes out everything that wants attention by now.
+    pub(crate) fn pop_due(&self, now: Timestamp) -> Vec<ExecutionId> {
+        self.with(|near| {
+            let mut due = Vec::new();
+            while let Some((at, id)) = near.queue.first().copied()
+                && at <= now
+            {
+                near.set(id, None);
+                due.push(id);
+            }
+            due
+        })
+    }
+
+    /// Returns when the next execution wants attention.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        self.with(|near| near.queue.first().map(|(at, _)| *at))
+    }
+
+    /// Waits until an earlier wake-up is noted.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Claims an execution for one who waits for a process; `false` if somebody does already.
+    pub(crate) fn claim_invocation(&self, id: ExecutionId) -> bool {
+        self.with(|near| near.invoking.insert(id))
+    }
+
+    /// Gives the claim back.
+    pub(crate) fn release_invocation(&self, id: ExecutionId) {
+        self.with(|near| near.invoking.remove(&id));
+    }
+
+    /// Tells whether somebody waits for a process for this execution.
+    pub(crate) fn is_invoking(&self, id: ExecutionId) -> bool {
+        self.with(|near| near.invoking.contains(&id))
+    }
+
+    /// Claims an effect; `false` if somebody is at it already.
+    pub(crate) fn claim_effect(&self, id: EffectId) -> bool {
+        self.with(|near| near.performing.insert(id))
+    }
+
+    /// Gives an effect back.
+    pub(crate) fn release_effect(&self, id: EffectId) {
+        self.with(|near| near.performing.remove(&id));
+    }
+}

@@ -1,0 +1,114 @@
+//! What an operator can set.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use everstep_core::id::Place;
+use everstep_worker::Progress;
+use serde::Deserialize;
+
+/// How a server is set up.
+pub struct Config {
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// Where to listen; port 0 for any.
+    pub listen: SocketAddr,
+    /// The Region in ARNs and signatures.
+    pub region: String,
+    /// The account in ARNs, twelve digits.
+    pub account: String,
+    /// Where runtimes and SDKs are installed; below the data directory if not set.
+    pub runtimes: Option<PathBuf>,
+    /// Interpreters by runtime id, such as `python3.13`.
+    pub interpreters: BTreeMap<String, PathBuf>,
+    /// How long a process may be idle.
+    pub idle_limit: Duration,
+    /// How many processes functions may have.
+    pub processes_max: usize,
+    /// Is told of things that take a while.
+    pub progress: Progress,
+}
+
+/// The settings of a configuration file. What it leaves out stays as it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    region: Option<String>,
+    account: Option<String>,
+    runtimes: Option<PathBuf>,
+    #[serde(default)]
+    interpreters: BTreeMap<String, PathBuf>,
+    idle_seconds: Option<u64>,
+    processes: Option<usize>,
+}
+
+/// Where to listen if nothing is said.
+pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9_000);
+
+/// How long a process may be idle if nothing is said, in seconds. Everstep's own.
+pub const IDLE_SECONDS_DEFAULT: u64 = 300;
+
+/// How many processes functions may have if nothing is said. Everstep's own.
+pub const PROCESSES_DEFAULT: usize = 64;
+
+impl Config {
+    /// Returns the defaults for a data directory.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            listen: LISTEN_DEFAULT,
+            region: "us-east-1".into(),
+            account: "123456789012".into(),
+            runtimes: None,
+            interpreters: BTreeMap::new(),
+            idle_limit: Duration::from_secs(IDLE_SECONDS_DEFAULT),
+            processes_max: PROCESSES_DEFAULT,
+            progress: std::sync::Arc::new(|_| {}),
+        }
+    }
+
+    /// Takes over what a configuration file says.
+    ///
+    /// # Errors
+    /// If it cannot be read, or says something that is not a setting.
+    pub fn read_file(&mut self, path: &Path) -> anyhow::Result<()> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file: File = toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))?;
+        let File { data, listen, region, account, runtimes, interpreters, idle_seconds, processes } = file;
+        self.data = data.unwrap_or_else(|| self.data.clone());
+        self.listen = listen.unwrap_or(self.listen);
+        self.region = region.unwrap_or_else(|| self.region.clone());
+        self.account = account.unwrap_or_else(|| self.account.clone());
+        self.runtimes = runtimes.or(self.runtimes.take());
+        self.interpreters.extend(interpreters);
+        self.idle_limit = idle_seconds.map_or(self.idle_limit, Duration::from_secs);
+        self.processes_max = processes.unwrap_or(self.processes_max);
+        Ok(())
+    }
+
+    /// Returns Region and account.
+    pub fn place(&self) -> Place {
+        Place { region: self.region.as_str().into(), account: self.account.as_str().into() }
+    }
+
+    pub(crate) fn worker(&self, address: SocketAddr) -> everstep_worker::Config {
+        let mut reachable = address;
+        if reachable.ip().is_unspecified() {
+            reachable.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        let mut worker = everstep_worker::Config::new(&self.data, format!("http://{reachable}"));
+        if let Some(runtimes) = &self.runtimes {
+            worker.runtimes_dir.clone_from(runtimes);
+        }
+        worker.interpreters = self.interpreters.clone();
+        worker.idle_limit = self.idle_limit;
+        worker.processes_max = self.processes_max;
+        worker.progress = self.progress.clone();
+        worker
+    }
+}

@@ -1,0 +1,316 @@
+//! Functions with their versions and aliases, as the catalog keeps them: one document for each function.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use everstep_api::DurableConfig;
+use everstep_api::function::LoggingConfig;
+use everstep_api::reference::FunctionReference;
+use everstep_core::id::{FunctionName, Place, Version};
+use everstep_store::{Catalog, Error as StoreError, Kind, Revision};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::http::error::Error;
+
+/// A function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    /// Its name.
+    pub name: FunctionName,
+    /// `$LATEST`.
+    pub latest: Configuration,
+    /// The published versions.
+    pub versions: BTreeMap<u64, Configuration>,
+    /// The number that the next version gets; numbers are never used again.
+    pub next_version: u64,
+    /// The aliases by name.
+    pub aliases: BTreeMap<String, Alias>,
+    /// The tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// How one version of a function is configured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// Changes with every change.
+    pub revision_id: String,
+    /// When it was changed last, in milliseconds since the epoch.
+    pub last_modified_millis: i64,
+    /// The code.
+    pub code: CodeFacts,
+    /// Words for people.
+    pub description: String,
+    /// The runtime's id.
+    pub runtime: String,
+    /// Where the handler is.
+    pub handler: String,
+    /// The role it runs as.
+    pub role: String,
+    /// How long an invocation may take, in seconds.
+    pub timeout_seconds: u32,
+    /// How much memory it gets, in MB.
+    pub memory_mb: u32,
+    /// Its environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// What makes it durable.
+    pub durable_config: Option<DurableConfig>,
+    /// How it logs.
+    #[serde(default)]
+    pub logging_config: LoggingConfig,
+    /// Members that are kept and returned as they came: `TracingConfig`, `TenancyConfig`, `Architectures`, `EphemeralStorage`.
+    #[serde(default)]
+    pub kept: BTreeMap<String, Value>,
+}
+
+/// The code of a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeFacts {
+    /// `CodeSha256`, in base64.
+    pub sha256: String,
+    /// The name in the code store.
+    pub digest: String,
+    /// `CodeSize`, in bytes.
+    pub size: u64,
+}
+
+/// A name for a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// The version it points to.
+    pub version: Version,
+    /// Words for people.
+    pub description: String,
+    /// Changes with every change.
+    pub revision_id: String,
+}
+
+/// A version of a function that a reference led to.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The function.
+    pub function: Function,
+    /// The version.
+    pub version: Version,
+    /// Whether the reference named a version or an alias.
+    pub qualified: bool,
+    /// The alias that the reference named.
+    pub alias: Option<String>,
+}
+
+impl Found {
+    /// Returns how the version is configured.
+    pub fn configuration(&self) -> &Configuration {
+        self.function.configuration(self.version).expect("a version that was found is there")
+    }
+}
+
+impl Function {
+    /// Returns how a version is configured.
+    pub fn configuration(&self, version: Version) -> Option<&Configuration> {
+        match version {
+            Version::Latest => Some(&self.latest),
+            Version::Number(number) => self.versions.get(&number),
+        }
+    }
+
+    /// Publishes `$LATEST` unless the newest version is the same already. Returns the version.
+    pub fn publish(&mut self, description: Option<String>, now_millis: i64) -> Version {
+        let mut published = Configuration { last_modified_millis: now_millis, ..self.latest.clone() };
+        published.description = description.unwrap_or(published.description);
+        if let Some((number, newest)) = self.versions.last_key_value() {
+            let same = Configuration {
+                revision_id: newest.revision_id.clone(),
+                last_modified_millis: newest.last_modified_millis,
+                ..published.clone()
+            };
+            if *newest == same {
+                return Version::Number(*number);
+            }
+        }
+        published.revision_id = new_revision_id();
+        let number = self.next_version;
+        self.next_version += 1;
+        self.versions.insert(number, published);
+        Version::Number(number)
+    }
+}
+
+/// Makes a revision id.
+pub fn new_revision_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// The functions of this server.
+#[derive(Clone)]
+pub struct Functions {
+    catalog: Arc<dyn Catalog>,
+    place: Place,
+}
+
+impl Functions {
+    /// Opens the functions of a catalog.
+    pub fn new(catalog: Arc<dyn Catalog>, place: Place) -> Self {
+        Self { catalog, place }
+    }
+
+    /// Returns Region and account.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Reads the name of a function as a caller wrote it, with the qualifier that came beside it.
+    ///
+    /// # Errors
+    /// AWS's, if it is none, names two qualifiers, or leads elsewhere.
+    pub fn parse(&self, text: &str, qualifier: Option<&str>) -> Result<FunctionReference, Error> {
+        let mut reference = FunctionReference::parse(text).ok_or_else(|| {
+            let shown: String = text.chars().take(140).collect();
+            Error::validation(format!(
+                "1 validation error detected: Value '{shown}' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{{2}}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{{1}}:)?(\\d{{12}}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
+            ))
+        })?;
+        match (&reference.qualifier, qualifier) {
+            (Some(named), Some(given)) if named != given => {
+                return Err(Error::invalid_parameter(
+                    "The derived qualifier from the function name does not match the specified qualifier.",
+                ));
+            }
+            (None, Some(given)) if !everstep_api::reference::is_qualifier(given) => {
+                return Err(Error::validation(format!(
+                    "1 validation error detected: Value '{given}' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression pattern: \\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"
+                )));
+            }
+            (None, Some(given)) => reference.qualifier = Some(given.into()),
+            (_, None) | (Some(_), Some(_)) => {}
+        }
+        if !reference.is_in(&self.place) {
+            return Err(self.missing(&reference));
+        }
+        Ok(reference)
+    }
+
+    /// Finds the version that a reference leads to.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException`.
+    pub async fn find(&self, reference: &FunctionReference) -> Result<Found, Error> {
+        let Some((function, _)) = self.load(&reference.function).await? else {
+            return Err(self.missing(reference));
+        };
+        let qualifier = reference.qualifier.as_deref();
+        let (version, alias) = match qualifier.map(str::parse::<Version>) {
+            None => (Version::Latest, None),
+            Some(Ok(version)) => (version, None),
+            Some(Err(_)) => {
+                let name = qualifier.expect("it was just parsed");
+                let alias = function.aliases.get(name).ok_or_else(|| self.missing(reference))?;
+                (alias.version, Some(name.to_string()))
+            }
+        };
+        if function.configuration(version).is_none() {
+            return Err(self.missing(reference));
+        }
+        Ok(Found { function, version, qualified: qualifier.is_some(), alias })
+    }
+
+    /// Returns a function.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn load(&self, name: &FunctionName) -> Result<Option<(Function, Revision)>, Error> {
+        let Some(document) = self.catalog.get(Kind::Function, name.as_str()).await? else { return Ok(None) };
+        Ok(Some((read(name.as_str(), &document.body)?, document.revision)))
+    }
+
+    /// Creates a function.
+    ///
+    /// # Errors
+    /// `ResourceConflictException` if there is one of that name.
+    pub async fn create(&self, function: &Function) -> Result<(), Error> {
+        match self.catalog.put(Kind::Function, function.name.as_str(), None, write(function)).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Conflict) => Err(Error::conflict(format!("Function already exist: {}", function.name))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Changes a function, and tries again if somebody else changed it meanwhile. Returns it as it is now.
+    ///
+    /// # Errors
+    /// What `change` refuses.
+    pub async fn change<T>(
+        &self,
+        reference: &FunctionReference,
+        mut change: impl FnMut(&mut Function) -> Result<T, Error>,
+    ) -> Result<(Function, T), Error> {
+        loop {
+            let (mut function, revision) =
+                self.load(&reference.function).await?.ok_or_else(|| self.missing(reference))?;
+            let before = function.clone();
+            let outcome = change(&mut function)?;
+            if function == before {
+                return Ok((function, outcome));
+            }
+            match self.catalog.put(Kind::Function, function.name.as_str(), Some(revision), write(&function)).await {
+                Ok(_) => return Ok((function, outcome)),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Removes a function with all of its versions. Returns what it was.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException`.
+    pub async fn delete(&self, reference: &FunctionReference) -> Result<Function, Error> {
+        loop {
+            let (function, revision) = self.load(&reference.function).await?.ok_or_else(|| self.missing(reference))?;
+            match self.catalog.delete(Kind::Function, function.name.as_str(), revision).await {
+                Ok(()) => return Ok(function),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Returns functions whose names follow `after`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<Function>, Error> {
+        let documents = self.catalog.list(Kind::Function, after, limit).await?;
+        documents.into_iter().map(|(name, document)| read(&name, &document.body)).collect()
+    }
+
+    /// Says that there is nothing behind a reference.
+    pub fn missing(&self, reference: &FunctionReference) -> Error {
+        Error::not_found(format!("Function not found: {}", self.arn(reference)))
+    }
+
+    /// Returns the ARN that a reference stands for.
+    pub fn arn(&self, reference: &FunctionReference) -> String {
+        let place = Place {
+            region: reference.region.as_deref().map_or_else(|| self.place.region.clone(), Into::into),
+            account: reference.account.as_deref().map_or_else(|| self.place.account.clone(), Into::into),
+        };
+        let arn = place.function_arn(&reference.function);
+        match &reference.qualifier {
+            Some(qualifier) => format!("{arn}:{qualifier}"),
+            None => arn,
+        }
+    }
+}
+
+fn read(name: &str, body: &str) -> Result<Function, Error> {
+    serde_json::from_str(body).map_err(|error| {
+        tracing::error!(function.name = name, %error, "the document of a function cannot be read");
+        Error::service("The function's document cannot be read; the server's log says why.")
+    })
+}
+
+fn write(function: &Function) -> String {
+    serde_json::to_string(function).expect("a function serialises")
+}

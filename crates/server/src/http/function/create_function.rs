@@ -1,0 +1,77 @@
+//! `CreateFunction`.
+
+use std::collections::BTreeMap;
+
+use everstep_api::function::{CreateFunction, LoggingConfig, Settings};
+use everstep_core::id::Version;
+
+use super::{configuration, create_log_group, now_millis, settings, store_code};
+use crate::functions::{Configuration, Function, new_revision_id};
+use crate::http::Services;
+use crate::http::error::Error;
+use crate::http::request::{Request, Response};
+
+/// `Timeout` when none is given, in seconds. Source: Lambda API.
+const TIMEOUT_SECONDS_DEFAULT: u32 = 3;
+
+/// `MemorySize` when none is given, in MB. Source: Lambda API.
+const MEMORY_MB_DEFAULT: u32 = 128;
+
+/// Creates a function.
+pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
+    let (create, given) = request.json_pair::<CreateFunction, Settings>()?;
+    let name = create.function_name.ok_or_else(|| missing("functionName"))?;
+    let reference = services.functions.parse(&name, None)?;
+    settings::check(&given)?;
+    let runtime = given.runtime.clone().ok_or_else(|| {
+        Error::invalid_parameter("Runtime is mandatory for functions created with deployment packages.")
+    })?;
+    let handler = given.handler.clone().unwrap_or_default();
+    if handler.is_empty() && !runtime.starts_with("provided") {
+        return Err(Error::invalid_parameter("Handler is mandatory for functions created with deployment packages."));
+    }
+    if given.role.as_ref().is_none_or(String::is_empty) {
+        return Err(missing("role"));
+    }
+    if services.functions.load(&reference.function).await?.is_some() {
+        return Err(Error::conflict(format!("Function already exist: {}", reference.function)));
+    }
+    let source = create.code.ok_or_else(|| missing("code"))?;
+    let code =
+        store_code(services, source.zip_file.as_deref(), source.s3_bucket.as_deref(), source.image_uri.as_deref())
+            .await?;
+    let mut latest = Configuration {
+        revision_id: new_revision_id(),
+        last_modified_millis: now_millis(),
+        code,
+        description: String::new(),
+        runtime,
+        handler,
+        role: String::new(),
+        timeout_seconds: TIMEOUT_SECONDS_DEFAULT,
+        memory_mb: MEMORY_MB_DEFAULT,
+        environment: BTreeMap::new(),
+        durable_config: None,
+        logging_config: LoggingConfig::default(),
+        kept: BTreeMap::new(),
+    };
+    settings::take_over(&given, &mut latest);
+    let mut function = Function {
+        name: reference.function,
+        latest,
+        versions: BTreeMap::new(),
+        next_version: 1,
+        aliases: BTreeMap::new(),
+        tags: given.tags.unwrap_or_default(),
+    };
+    let version = if create.publish { function.publish(None, now_millis()) } else { Version::Latest };
+    create_log_group(services, &function).await?;
+    services.functions.create(&function).await?;
+    Ok(Response::json(201, &configuration(services, &function, version, create.publish)))
+}
+
+fn missing(member: &str) -> Error {
+    Error::validation(format!(
+        "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+    ))
+}

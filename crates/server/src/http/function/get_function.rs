@@ -1,0 +1,22 @@
+//! `GetFunction`.
+
+use serde_json::json;
+
+use super::{configuration, named_function};
+use crate::http::Services;
+use crate::http::error::Error;
+use crate::http::request::{Request, Response};
+
+/// Describes a function.
+pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
+    let reference = named_function(services, request)?;
+    let found = services.functions.find(&reference).await?;
+    let mut shape = json!({
+        "Configuration": configuration(services, &found.function, found.version, found.qualified),
+        "Code": {"RepositoryType": "Everstep"},
+    });
+    if !found.function.tags.is_empty() {
+        shape["Tags"] = json!(found.function.tags);
+    }
+    Ok(Response::json(200, &shape))
+}

@@ -1,0 +1,41 @@
+//! `UpdateFunctionCode`.
+
+use everstep_api::function::UpdateFunctionCode;
+use everstep_core::id::Version;
+use serde_json::json;
+
+use super::{check_revision, configuration, named_function, now_millis, store_code};
+use crate::functions::new_revision_id;
+use crate::http::Services;
+use crate::http::error::Error;
+use crate::http::request::{Request, Response};
+
+/// Replaces the code of `$LATEST`. Invocations under way finish with the old code.
+pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
+    let mut reference = named_function(services, request)?;
+    reference.qualifier = None;
+    let update: UpdateFunctionCode = request.json()?;
+    let before = services.functions.find(&reference).await?;
+    check_revision(update.revision_id.as_deref(), &before.function.latest.revision_id)?;
+    let code =
+        store_code(services, update.zip_file.as_deref(), update.s3_bucket.as_deref(), update.image_uri.as_deref())
+            .await?;
+    if update.dry_run {
+        return Ok(Response::json(200, &configuration(services, &before.function, Version::Latest, false)));
+    }
+    let (function, version) = services
+        .functions
+        .change(&reference, |function| {
+            check_revision(update.revision_id.as_deref(), &function.latest.revision_id)?;
+            function.latest.code = code.clone();
+            function.latest.revision_id = new_revision_id();
+            function.latest.last_modified_millis = now_millis();
+            if let Some(architectures) = &update.architectures {
+                function.latest.kept.insert("Architectures".into(), json!(architectures));
+            }
+            Ok(if update.publish { function.publish(None, now_millis()) } else { Version::Latest })
+        })
+        .await?;
+    services.runner.retire(&function.name, Version::Latest, &before.function.latest);
+    Ok(Response::json(200, &configuration(services, &function, version, update.publish)))
+}

@@ -1,0 +1,195 @@
+//! Which operation a request asks for: one table.
+
+use percent_encoding::percent_decode_str;
+
+/// The operations that are served, with method and path as in the Lambda API model.
+macro_rules! operations {
+    ($($name:ident $method:literal $path:literal;)*) => {
+        /// An operation of the AWS Lambda API.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Operation {
+            $(#[doc = concat!("`", stringify!($name), "`")] $name,)*
+        }
+
+        impl Operation {
+            /// Returns AWS's name for it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+
+        const SERVED: &[(&str, &str, Operation)] = &[$(($method, $path, Operation::$name),)*];
+    };
+}
+
+operations! {
+    CreateFunction "POST" "/2015-03-31/functions";
+    ListFunctions "GET" "/2015-03-31/functions";
+    GetFunction "GET" "/2015-03-31/functions/{}";
+    DeleteFunction "DELETE" "/2015-03-31/functions/{}";
+    GetFunctionConfiguration "GET" "/2015-03-31/functions/{}/configuration";
+    UpdateFunctionConfiguration "PUT" "/2015-03-31/functions/{}/configuration";
+    UpdateFunctionCode "PUT" "/2015-03-31/functions/{}/code";
+    PublishVersion "POST" "/2015-03-31/functions/{}/versions";
+    ListVersionsByFunction "GET" "/2015-03-31/functions/{}/versions";
+    CreateAlias "POST" "/2015-03-31/functions/{}/aliases";
+    ListAliases "GET" "/2015-03-31/functions/{}/aliases";
+    GetAlias "GET" "/2015-03-31/functions/{}/aliases/{}";
+    UpdateAlias "PUT" "/2015-03-31/functions/{}/aliases/{}";
+    DeleteAlias "DELETE" "/2015-03-31/functions/{}/aliases/{}";
+    Invoke "POST" "/2015-03-31/functions/{}/invocations";
+    ListDurableExecutionsByFunction "GET" "/2025-12-01/functions/{}/durable-executions";
+    CheckpointDurableExecution "POST" "/2025-12-01/durable-executions/{*}/checkpoint";
+    GetDurableExecutionState "GET" "/2025-12-01/durable-executions/{*}/state";
+    GetDurableExecutionHistory "GET" "/2025-12-01/durable-executions/{*}/history";
+    StopDurableExecution "POST" "/2025-12-01/durable-executions/{*}/stop";
+    PauseDurableExecution "POST" "/2025-12-01/durable-executions/{*}/pause";
+    ResumeDurableExecution "POST" "/2025-12-01/durable-executions/{*}/resume";
+    GetDurableExecution "GET" "/2025-12-01/durable-executions/{*}";
+    DeleteDurableExecution "DELETE" "/2025-12-01/durable-executions/{*}";
+    SendDurableExecutionCallbackSuccess "POST" "/2025-12-01/durable-execution-callbacks/{*}/succeed";
+    SendDurableExecutionCallbackFailure "POST" "/2025-12-01/durable-execution-callbacks/{*}/fail";
+    SendDurableExecutionCallbackHeartbeat "POST" "/2025-12-01/durable-execution-callbacks/{*}/heartbeat";
+}
+
+/// Operations that AWS has and Everstep does not serve yet, so that the answer can name them.
+const NOT_SERVED: &[(&str, &str, &str)] = &[
+    ("GET", "/2018-10-31/layers", "ListLayers"),
+    ("POST", "/2018-10-31/layers/{}/versions", "PublishLayerVersion"),
+    ("GET", "/2018-10-31/layers/{}/versions", "ListLayerVersions"),
+    ("GET", "/2018-10-31/layers/{}/versions/{}", "GetLayerVersion"),
+    ("DELETE", "/2018-10-31/layers/{}/versions/{}", "DeleteLayerVersion"),
+    ("POST", "/2015-03-31/event-source-mappings", "CreateEventSourceMapping"),
+    ("GET", "/2015-03-31/event-source-mappings", "ListEventSourceMappings"),
+    ("GET", "/2015-03-31/event-source-mappings/{}", "GetEventSourceMapping"),
+    ("PUT", "/2015-03-31/event-source-mappings/{}", "UpdateEventSourceMapping"),
+    ("DELETE", "/2015-03-31/event-source-mappings/{}", "DeleteEventSourceMapping"),
+    ("PUT", "/2017-10-31/functions/{}/concurrency", "PutFunctionConcurrency"),
+    ("DELETE", "/2017-10-31/functions/{}/concurrency", "DeleteFunctionConcurrency"),
+    ("GET", "/2019-09-30/functions/{}/concurrency", "GetFunctionConcurrency"),
+    ("PUT", "/2019-09-25/functions/{}/event-invoke-config", "PutFunctionEventInvokeConfig"),
+    ("POST", "/2019-09-25/functions/{}/event-invoke-config", "UpdateFunctionEventInvokeConfig"),
+    ("GET", "/2019-09-25/functions/{}/event-invoke-config", "GetFunctionEventInvokeConfig"),
+    ("DELETE", "/2019-09-25/functions/{}/event-invoke-config", "DeleteFunctionEventInvokeConfig"),
+    ("GET", "/2019-09-25/functions/{}/event-invoke-config/list", "ListFunctionEventInvokeConfigs"),
+    ("POST", "/2015-03-31/functions/{}/policy", "AddPermission"),
+    ("GET", "/2015-03-31/functions/{}/policy", "GetPolicy"),
+    ("DELETE", "/2015-03-31/functions/{}/policy/{}", "RemovePermission"),
+    ("POST", "/2017-03-31/tags/{*}", "TagResource"),
+    ("DELETE", "/2017-03-31/tags/{*}", "UntagResource"),
+    ("GET", "/2017-03-31/tags/{*}", "ListTags"),
+    ("GET", "/2016-08-19/account-settings", "GetAccountSettings"),
+    ("POST", "/2021-10-31/functions/{}/url", "CreateFunctionUrlConfig"),
+    ("GET", "/2021-10-31/functions/{}/url", "GetFunctionUrlConfig"),
+    ("PUT", "/2021-10-31/functions/{}/url", "UpdateFunctionUrlConfig"),
+    ("DELETE", "/2021-10-31/functions/{}/url", "DeleteFunctionUrlConfig"),
+    ("GET", "/2021-10-31/functions/{}/urls", "ListFunctionUrlConfigs"),
+    ("POST", "/2021-11-15/functions/{}/response-streaming-invocations", "InvokeWithResponseStream"),
+    ("POST", "/2014-11-13/functions/{}/invoke-async", "InvokeAsync"),
+];
+
+/// A request whose operation is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The operation.
+    pub operation: Operation,
+    /// The path's parameters, decoded.
+    pub parameters: Vec<String>,
+}
+
+/// Why a request has no route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoRoute {
+    /// AWS has it, by this name.
+    NotServed(&'static str),
+    /// Nobody has it.
+    Unknown,
+}
+
+/// Finds the operation of a request. The path comes as it was sent: an ARN in it may be escaped or not.
+///
+/// # Errors
+/// [`NoRoute`] if there is none.
+pub fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
+    let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+    for (served_method, pattern, operation) in SERVED {
+        if *served_method == method
+            && let Some(parameters) = matches(pattern, path)
+        {
+            return Ok(Route { operation: *operation, parameters });
+        }
+    }
+    let known = NOT_SERVED.iter().find(|(known, pattern, _)| *known == method && matches(pattern, path).is_some());
+    Err(known.map_or(NoRoute::Unknown, |(_, _, name)| NoRoute::NotServed(name)))
+}
+
+/// Matches a path: `{}` takes one segment, `{*}` everything up to what follows it.
+fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
+    if let Some((before, after)) = pattern.split_once("{*}") {
+        let rest = path.strip_prefix(before)?.strip_suffix(after)?;
+        // A raw ARN may end in a segment that is a verb of another operation only if that verb was not asked for.
+        return (!rest.is_empty()).then(|| vec![decode(rest)]);
+    }
+    let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
+    let mut parameters = Vec::new();
+    loop {
+        match (pattern.next(), path.next()) {
+            (None, None) => return Some(parameters),
+            (Some("{}"), Some(segment)) if !segment.is_empty() => parameters.push(decode(segment)),
+            (Some(expected), Some(segment)) if expected == segment => {}
+            _ => return None,
+        }
+    }
+}
+
+fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(method: &str, path: &str, expected: Result<(Operation, &[&str]), NoRoute>) {
+        let found = route(method, path);
+        let expected = expected.map(|(operation, parameters)| Route {
+            operation,
+            parameters: parameters.iter().map(ToString::to_string).collect(),
+        });
+        assert_eq!(found, expected, "{method} {path}");
+    }
+
+    #[test]
+    fn execution_arns_are_taken_escaped_and_raw() {
+        let arn = "arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST/durable-execution/n/i";
+        let escaped =
+            "arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af%3A%24LATEST%2Fdurable-execution%2Fn%2Fi";
+        for written in [arn, escaped] {
+            let path = |tail: &str| format!("/2025-12-01/durable-executions/{written}{tail}");
+            check("POST", &path("/checkpoint"), Ok((Operation::CheckpointDurableExecution, &[arn])));
+            check("GET", &path(""), Ok((Operation::GetDurableExecution, &[arn])));
+            check("GET", &path("/history"), Ok((Operation::GetDurableExecutionHistory, &[arn])));
+            check("DELETE", &path(""), Ok((Operation::DeleteDurableExecution, &[arn])));
+        }
+    }
+
+    #[test]
+    fn callback_ids_may_hold_slashes() {
+        let path = "/2025-12-01/durable-execution-callbacks/AB/C+D==/succeed";
+        check("POST", path, Ok((Operation::SendDurableExecutionCallbackSuccess, &["AB/C+D=="])));
+    }
+
+    #[test]
+    fn functions_are_found_with_and_without_a_trailing_slash() {
+        check("GET", "/2015-03-31/functions/", Ok((Operation::ListFunctions, &[])));
+        check("GET", "/2015-03-31/functions/f%3Alive", Ok((Operation::GetFunction, &["f:live"])));
+    }
+
+    #[test]
+    fn what_is_not_served_is_named() {
+        check("GET", "/2018-10-31/layers", Err(NoRoute::NotServed("ListLayers")));
+        check("GET", "/nowhere", Err(NoRoute::Unknown));
+        check("PATCH", "/2015-03-31/functions", Err(NoRoute::Unknown));
+    }
+}

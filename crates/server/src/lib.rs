@@ -1,0 +1,155 @@
+//! The server: storage, engine, functions and HTTP put together.
+//!
+//! [`Server::start`] is the composition; [`Server::stop`] is the order in which it ends: no new requests, no new
+//! work, function processes, log lines, storage. Whatever is cut off there is recovered at the next start.
+
+pub mod access;
+pub mod config;
+pub mod functions;
+pub mod http;
+
+mod log_sink;
+mod runner;
+
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use everstep_engine::{Clock, Engine};
+use everstep_store::sqlite::Sqlite;
+use everstep_store::{Catalog, Executions, Logs};
+use everstep_worker::{Supervisor, code};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::info;
+
+use access::{AccessKey, Keys};
+pub use config::Config;
+use functions::Functions;
+use http::Services;
+use runner::Runner;
+
+/// How long requests under way may take to end when the server stops.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// A server that runs.
+pub struct Server {
+    address: SocketAddr,
+    keys: Arc<Keys>,
+    supervisor: Arc<Supervisor>,
+    stop: watch::Sender<bool>,
+    http: JoinHandle<()>,
+    task_loop: JoinHandle<()>,
+    log_writer: JoinHandle<()>,
+    store: Arc<Sqlite>,
+}
+
+impl Server {
+    /// Starts a server on its data directory. It serves when this returns.
+    ///
+    /// # Errors
+    /// If the data directory cannot be used, or the address is taken.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let store = Arc::new(Sqlite::open(&config.data)?);
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}: choose another address with --listen", config.listen))?;
+        let address = listener.local_addr()?;
+
+        let executions: Arc<dyn Executions> = store.clone();
+        let catalog: Arc<dyn Catalog> = store.clone();
+        let logs: Arc<dyn Logs> = store.clone();
+        let keys = Arc::new(Keys::open(&*catalog).await?);
+        let AccessKey { access_key_id, secret_access_key } = keys.operator();
+        let credentials =
+            format!("[default]\naws_access_key_id = {access_key_id}\naws_secret_access_key = {secret_access_key}\n");
+        write_private(&credentials_path(&config.data), &credentials)?;
+        write_private(&endpoint_path(&config.data), &format!("http://{address}\n"))?;
+        let token_keys = everstep_engine::token_keys(&*catalog).await?;
+
+        let (sink, log_writer) = log_sink::StoreSink::start(logs.clone());
+        let supervisor = Supervisor::start(config.worker(address), keys.clone(), Arc::new(sink));
+        let functions = Functions::new(catalog, config.place());
+        let code = Arc::new(code::Store::new(&config.data));
+        let runner = Arc::new(Runner::new(functions.clone(), code.clone(), keys.clone(), supervisor.clone()));
+        let engine = Engine::new(executions, runner.clone(), Arc::new(Clock::system()), token_keys);
+
+        let (stop, stopped) = watch::channel(false);
+        let task_loop = tokio::spawn(engine.clone().run(stopped.clone()));
+        let services = Arc::new(Services { engine, functions, runner, code, logs, keys: keys.clone() });
+        let router = http::router(services);
+        let listener = listener.tap_io(|stream| {
+            // Small answers must not wait for the client's acknowledgement.
+            let _ = stream.set_nodelay(true);
+        });
+        let http = tokio::spawn(async move {
+            let mut stopped = stopped;
+            let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+                let _ = stopped.wait_for(|stop| *stop).await;
+            });
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the listener failed");
+            }
+        });
+        info!(%address, data = %config.data.display(), "serving");
+        Ok(Self { address, keys, supervisor, stop, http, task_loop, log_writer, store })
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the key that may do everything.
+    pub fn operator_key(&self) -> &AccessKey {
+        self.keys.operator()
+    }
+
+    /// Returns the supervisor, to get runtimes ready ahead of time.
+    pub fn supervisor(&self) -> &Arc<Supervisor> {
+        &self.supervisor
+    }
+
+    /// Ends it. What was acknowledged stays; what was under way is done again after the next start.
+    pub async fn stop(self) {
+        let Self { stop, http, task_loop, supervisor, log_writer, store, .. } = self;
+        stop.send_replace(true);
+        let _ = task_loop.await;
+        // Callers that wait for an execution would keep the listener; they ask again after the restart.
+        if tokio::time::timeout(DRAIN_LIMIT, http).await.is_err() {
+            info!("requests under way were cut off");
+        }
+        supervisor.shutdown().await;
+        drop(supervisor);
+        log_writer.abort();
+        drop(store);
+    }
+}
+
+/// Returns where a server writes the operator's key, as an AWS credentials file.
+pub fn credentials_path(data: &Path) -> PathBuf {
+    data.join("credentials")
+}
+
+/// Returns where a server writes the URL that it answers at.
+pub fn endpoint_path(data: &Path) -> PathBuf {
+    data.join("endpoint")
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let temporary = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        fs::rename(&temporary, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}

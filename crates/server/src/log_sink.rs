@@ -1,0 +1,45 @@
+//! Takes what functions print to the log store, off the path of whoever printed it.
+
+use std::sync::Arc;
+
+use everstep_core::Timestamp;
+use everstep_store::{LogEvent, Logs};
+use everstep_worker::{LogLine, LogSink};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::{error, warn};
+
+/// Batches of lines that may wait for the store; more are dropped with a warning.
+const BATCHES_MAX: usize = 4_096;
+
+type Batch = (String, String, Vec<LogEvent>);
+
+/// Hands lines to the store, in order.
+pub struct StoreSink(mpsc::Sender<Batch>);
+
+impl StoreSink {
+    /// Starts a sink, and the task that empties it, which ends when the sink is dropped.
+    pub fn start(logs: Arc<dyn Logs>) -> (Self, JoinHandle<()>) {
+        let (sender, mut receiver) = mpsc::channel::<Batch>(BATCHES_MAX);
+        let task = tokio::spawn(async move {
+            while let Some((group, stream, events)) = receiver.recv().await {
+                if let Err(error) = logs.append(&group, &stream, events).await {
+                    error!(log.group = group, error = &error as &dyn std::error::Error, "log lines were lost");
+                }
+            }
+        });
+        (Self(sender), task)
+    }
+}
+
+impl LogSink for StoreSink {
+    fn append(&self, group: &str, stream: &str, lines: Vec<LogLine>) {
+        let events = lines
+            .into_iter()
+            .map(|line| LogEvent { at: Timestamp::from_millis(line.at_ms), message: line.message })
+            .collect();
+        if self.0.try_send((group.into(), stream.into(), events)).is_err() {
+            warn!(log.group = group, "log lines were dropped: the log store does not keep up");
+        }
+    }
+}

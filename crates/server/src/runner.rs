@@ -1,0 +1,243 @@
+//! Runs functions: joins the catalog, the code store and the supervisor, for the engine and for plain invocations.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use everstep_api::envelope::{self, Answer, Envelope};
+use everstep_core::id::{FunctionName, RequestId, TenantId, Version};
+use everstep_core::{ErrorObject, limits};
+use everstep_engine::{Acquired, DurableRun, HandlerAnswer, PlainRun, Resolved, Slot};
+use everstep_worker::{Failure, FailureKind, Invocation, LogFormat, Outcome, Supervisor, code};
+use tracing::warn;
+
+use crate::access::Keys;
+use crate::functions::{Configuration, Found, Functions};
+use crate::http::error::Error;
+
+/// Runs functions.
+pub struct Runner {
+    functions: Functions,
+    code: Arc<code::Store>,
+    keys: Arc<Keys>,
+    supervisor: Arc<Supervisor>,
+}
+
+/// Why a durable function cannot be invoked by that name, in AWS's words.
+pub const UNQUALIFIED: &str = "You cannot invoke a durable function using an unqualified ARN.";
+
+impl Runner {
+    /// Puts a runner together.
+    pub fn new(functions: Functions, code: Arc<code::Store>, keys: Arc<Keys>, supervisor: Arc<Supervisor>) -> Self {
+        Self { functions, code, keys, supervisor }
+    }
+
+    /// Invokes a plain function for a caller that waits.
+    pub async fn invoke(&self, found: &Found, invocation: Invocation) -> Outcome {
+        let acquired = match self.process(&found.function.name, found.version, found.configuration()) {
+            Ok(function) => self.supervisor.acquire(&function).await,
+            Err(error) => Err(platform_failure(&error)),
+        };
+        match acquired {
+            Ok(slot) => slot.invoke(invocation).await,
+            Err(failure) => Outcome { result: Err(failure), log_tail: Vec::new(), duration: Duration::ZERO },
+        }
+    }
+
+    /// Ends the processes of a version that is not wanted any more.
+    pub fn retire(&self, name: &FunctionName, version: Version, configuration: &Configuration) {
+        self.supervisor.retire(&process_key(name, version, configuration));
+    }
+
+    fn process(
+        &self,
+        name: &FunctionName,
+        version: Version,
+        configuration: &Configuration,
+    ) -> Result<Arc<everstep_worker::Function>, Error> {
+        let runtime = configuration.runtime.parse().map_err(|error| Error::invalid_parameter(format!("{error}")))?;
+        let code_dir = self.code.path(&configuration.code.digest).ok_or_else(|| {
+            Error::service(format!("The code of function `{name}` is not in the data directory: upload it again."))
+        })?;
+        let logging = &configuration.logging_config;
+        let json = logging.log_format.as_deref() == Some("JSON");
+        Ok(Arc::new(everstep_worker::Function {
+            key: process_key(name, version, configuration),
+            name: name.to_string(),
+            version: version.to_string(),
+            arn: format!("{}:{version}", self.functions.place().function_arn(name)),
+            runtime,
+            handler: configuration.handler.clone(),
+            code_dir,
+            timeout: Duration::from_secs(configuration.timeout_seconds.into()),
+            memory_mb: configuration.memory_mb,
+            environment: configuration.environment.clone(),
+            region: self.functions.place().region.to_string(),
+            log_group: log_group(name, configuration),
+            log_format: if json { LogFormat::Json } else { LogFormat::Text },
+            log_level: json.then(|| logging.application_log_level.clone().unwrap_or_else(|| "INFO".into())),
+        }))
+    }
+}
+
+/// Returns the log group of a function.
+pub fn log_group(name: &FunctionName, configuration: &Configuration) -> String {
+    configuration.logging_config.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{name}"))
+}
+
+fn process_key(name: &FunctionName, version: Version, configuration: &Configuration) -> String {
+    format!("{name}:{version}:{}", configuration.revision_id)
+}
+
+#[async_trait]
+impl everstep_engine::Functions for Runner {
+    async fn resolve(&self, text: &str) -> Resolved {
+        let refused = |error_type: &str, message: String| Resolved::Refused(ErrorObject::new(error_type, message));
+        let Some(mut reference) = everstep_api::reference::FunctionReference::parse(text) else {
+            return refused("InvalidParameterValueException", format!("Invalid function name: {text}"));
+        };
+        let qualified = reference.qualifier.is_some();
+        let found = if reference.is_in(self.functions.place()) {
+            self.functions.find(&reference).await
+        } else {
+            Err(self.functions.missing(&reference))
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(error) if error.status == 404 => {
+                reference.qualifier.get_or_insert_with(|| "$LATEST".into());
+                let message = format!("Function not found: {}", self.functions.arn(&reference));
+                return refused("ResourceNotFoundException", message);
+            }
+            Err(error) => return refused(error.code, error.message),
+        };
+        let (function, version) = (found.function.name.clone(), found.version);
+        match &found.configuration().durable_config {
+            Some(_) if !qualified => refused("InvalidParameterValueException", UNQUALIFIED.into()),
+            Some(config) => Resolved::Durable {
+                place: self.functions.place().clone(),
+                function,
+                version,
+                execution_timeout_seconds: execution_timeout_seconds(config),
+                retention_days: retention_days(config),
+            },
+            None => Resolved::Plain { function, version },
+        }
+    }
+
+    async fn acquire(&self, name: &FunctionName, version: Version, tenant: Option<&TenantId>) -> Acquired {
+        let function = match self.functions.load(name).await {
+            Ok(Some((function, _))) => function,
+            Ok(None) => return Acquired::Missing,
+            Err(error) => return Acquired::Broken(ErrorObject::new(error.code, error.message)),
+        };
+        let Some(configuration) = function.configuration(version) else { return Acquired::Missing };
+        let process = match self.process(name, version, configuration) {
+            Ok(process) => process,
+            Err(error) => return Acquired::Broken(ErrorObject::new(error.code, error.message)),
+        };
+        match self.supervisor.acquire(&process).await {
+            Ok(slot) => Acquired::Ready(Box::new(ProcessSlot {
+                slot,
+                arn: process.arn.clone(),
+                tenant_id: tenant.map(ToString::to_string),
+                keys: Arc::clone(&self.keys),
+            })),
+            Err(failure) => Acquired::Broken(error_of(&failure)),
+        }
+    }
+}
+
+/// Returns how long an execution may take: the longest there is if the configuration does not say.
+pub fn execution_timeout_seconds(config: &everstep_api::DurableConfig) -> u64 {
+    config.execution_timeout.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(limits::DURATION_SECONDS_MAX)
+}
+
+/// Returns how long an execution is remembered.
+pub fn retention_days(config: &everstep_api::DurableConfig) -> u32 {
+    let days = config.retention_period_in_days.and_then(|days| u32::try_from(days).ok());
+    days.unwrap_or(limits::RETENTION_DAYS_DEFAULT)
+}
+
+struct ProcessSlot {
+    slot: everstep_worker::Slot,
+    arn: String,
+    tenant_id: Option<String>,
+    keys: Arc<Keys>,
+}
+
+impl ProcessSlot {
+    async fn run(self, request_id: RequestId, event: Vec<u8>, trace_id: Option<&str>) -> Result<bytes::Bytes, Failure> {
+        let invocation = Invocation {
+            request_id: request_id.to_string(),
+            event: event.into(),
+            invoked_function_arn: self.arn,
+            trace_id: trace_id.map_or_else(new_trace_id, Into::into),
+            client_context: None,
+            tenant_id: self.tenant_id,
+        };
+        self.slot.invoke(invocation).await.result
+    }
+}
+
+#[async_trait]
+impl Slot for ProcessSlot {
+    async fn run_durable(self: Box<Self>, run: DurableRun) -> HandlerAnswer {
+        self.keys.bind(self.slot.access_key_id(), run.start.id);
+        let request_id = run.request_id;
+        let trace_id = run.start.trace_id.clone();
+        let event = envelope::encode(&Envelope {
+            start: run.start,
+            started_at: run.started_at,
+            checkpoint_token: run.checkpoint_token,
+            operations: run.operations,
+            updated_operation_ids: run.updated_operation_ids,
+            texts: run.texts,
+        });
+        match self.run(request_id, event, trace_id.as_deref()).await {
+            Ok(body) => match envelope::decode_answer(&body) {
+                Answer::Succeeded(result) => HandlerAnswer::Succeeded(result),
+                Answer::Failed(error) => HandlerAnswer::Failed(error),
+                Answer::Pending => HandlerAnswer::Pending,
+                Answer::Invalid(message) => HandlerAnswer::Invalid(message.into()),
+            },
+            Err(failure) => HandlerAnswer::Broken(error_of(&failure)),
+        }
+    }
+
+    async fn run_plain(self: Box<Self>, run: PlainRun) -> Result<String, ErrorObject> {
+        let event = run.payload.as_bytes().to_vec();
+        let tenant_id = run.tenant_id.as_ref().map(ToString::to_string);
+        let slot = Self { tenant_id: tenant_id.or(self.tenant_id.clone()), ..*self };
+        match slot.run(run.request_id, event, run.trace_id.as_deref()).await {
+            Ok(body) => Ok(String::from_utf8_lossy(&body).into_owned()),
+            Err(failure) => Err(error_of(&failure)),
+        }
+    }
+}
+
+fn error_of(failure: &Failure) -> ErrorObject {
+    ErrorObject {
+        stack_trace: (!failure.stack_trace.is_empty()).then(|| failure.stack_trace.clone()),
+        ..ErrorObject::new(&failure.error_type, failure.error_message.clone())
+    }
+}
+
+fn platform_failure(error: &Error) -> Failure {
+    warn!(%error, "a function cannot be run");
+    let payload = serde_json::json!({"errorType": error.code, "errorMessage": error.message}).to_string();
+    Failure {
+        error_type: error.code.into(),
+        error_message: error.message.clone(),
+        stack_trace: Vec::new(),
+        payload: payload.into(),
+        kind: FailureKind::Platform,
+    }
+}
+
+/// Makes a trace header that says: not sampled.
+pub fn new_trace_id() -> String {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let seconds = jiff::Timestamp::now().as_second();
+    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &random[..24], &random[16..])
+}

@@ -1,0 +1,68 @@
+//! The catalog trait: documents by kind and key, guarded by revisions.
+
+use async_trait::async_trait;
+
+use crate::error::Error;
+
+/// Keeps documents: few, small, read often, written rarely. What is in them is the writer's business.
+///
+/// Guarantees: a `put` or `delete` that returned `Ok` is on disk and is seen by every later read; of two writers
+/// who saw the same revision one succeeds and the other gets [`Error::Conflict`].
+#[async_trait]
+pub trait Catalog: Send + Sync + 'static {
+    /// Returns a document.
+    async fn get(&self, kind: Kind, key: &str) -> Result<Option<Document>, Error>;
+
+    /// Writes a document over the one that has revision `seen`, or creates it if `seen` is `None`.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if the document is not at `seen`.
+    async fn put(&self, kind: Kind, key: &str, seen: Option<Revision>, body: String) -> Result<Revision, Error>;
+
+    /// Removes the document that has revision `seen`.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if the document is not at `seen`.
+    async fn delete(&self, kind: Kind, key: &str, seen: Revision) -> Result<(), Error>;
+
+    /// Returns documents of a kind whose keys follow `after`, in the order of their keys, at most `limit`.
+    async fn list(&self, kind: Kind, after: Option<&str>, limit: usize) -> Result<Vec<(String, Document)>, Error>;
+}
+
+/// What a document is about. Stored by name: never rename one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A function with its versions and aliases.
+    Function,
+    /// An access key that signs requests.
+    AccessKey,
+    /// A key that authenticates checkpoint tokens and callback ids.
+    TokenKey,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Function, Self::AccessKey, Self::TokenKey];
+
+    /// Returns the name that it is stored by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::AccessKey => "access_key",
+            Self::TokenKey => "token_key",
+        }
+    }
+}
+
+/// Counts the writes of a document; never reused, also not by a later document of the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub i64);
+
+/// A document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Which write of it this is.
+    pub revision: Revision,
+    /// What it says, as JSON.
+    pub body: String,
+}

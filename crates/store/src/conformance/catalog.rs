@@ -1,0 +1,123 @@
+//! The suite of [`Catalog`].
+
+use std::sync::Arc;
+
+use super::run;
+use crate::catalog::{Catalog, Document, Kind, Revision};
+use crate::error::Error;
+
+/// Checks the guarantees of [`Catalog`].
+///
+/// # Panics
+/// If one is not kept.
+pub async fn catalog(store: Arc<dyn Catalog>) {
+    run!(
+        store,
+        clear,
+        what_is_put_is_read,
+        put_conflicts_unless_the_revision_is_the_one_seen,
+        delete_conflicts_unless_the_revision_is_the_one_seen,
+        revisions_are_never_reused,
+        kinds_do_not_mix,
+        list_pages_in_the_order_of_keys,
+        one_of_rival_writers_succeeds,
+    );
+}
+
+async fn clear(store: &Arc<dyn Catalog>) {
+    for kind in Kind::ALL {
+        for (key, document) in store.list(kind, None, usize::MAX).await.unwrap() {
+            store.delete(kind, &key, document.revision).await.unwrap();
+        }
+    }
+}
+
+fn assert_conflict<T: std::fmt::Debug>(result: Result<T, Error>) {
+    assert!(matches!(result, Err(Error::Conflict)), "{result:?} is no conflict");
+}
+
+async fn what_is_put_is_read(store: Arc<dyn Catalog>) {
+    assert_eq!(store.get(Kind::Function, "a").await.unwrap(), None);
+    for body in ["{}", "{\"text\":\"ä\u{1f980}\"}", ""] {
+        let seen = store.get(Kind::Function, "a").await.unwrap().map(|document| document.revision);
+        let revision = store.put(Kind::Function, "a", seen, body.to_owned()).await.unwrap();
+        let document = Document { revision, body: body.to_owned() };
+        assert_eq!(store.get(Kind::Function, "a").await.unwrap(), Some(document));
+    }
+}
+
+async fn put_conflicts_unless_the_revision_is_the_one_seen(store: Arc<dyn Catalog>) {
+    assert_conflict(store.put(Kind::Function, "a", Some(Revision(1)), "0".to_owned()).await);
+    let first = store.put(Kind::Function, "a", None, "1".to_owned()).await.unwrap();
+    assert_conflict(store.put(Kind::Function, "a", None, "2".to_owned()).await);
+    let second = store.put(Kind::Function, "a", Some(first), "2".to_owned()).await.unwrap();
+    assert_conflict(store.put(Kind::Function, "a", Some(first), "3".to_owned()).await);
+    let document = Document { revision: second, body: "2".to_owned() };
+    assert_eq!(store.get(Kind::Function, "a").await.unwrap(), Some(document));
+}
+
+async fn delete_conflicts_unless_the_revision_is_the_one_seen(store: Arc<dyn Catalog>) {
+    assert_conflict(store.delete(Kind::Function, "a", Revision(1)).await);
+    let first = store.put(Kind::Function, "a", None, "1".to_owned()).await.unwrap();
+    let second = store.put(Kind::Function, "a", Some(first), "2".to_owned()).await.unwrap();
+    assert_conflict(store.delete(Kind::Function, "a", first).await);
+    assert!(store.get(Kind::Function, "a").await.unwrap().is_some());
+    store.delete(Kind::Function, "a", second).await.unwrap();
+    assert_eq!(store.get(Kind::Function, "a").await.unwrap(), None);
+    assert_conflict(store.delete(Kind::Function, "a", second).await);
+}
+
+async fn revisions_are_never_reused(store: Arc<dyn Catalog>) {
+    let first = store.put(Kind::Function, "a", None, "1".to_owned()).await.unwrap();
+    store.delete(Kind::Function, "a", first).await.unwrap();
+    let again = store.put(Kind::Function, "a", None, "1".to_owned()).await.unwrap();
+    assert!(again > first, "{again:?} comes after {first:?}");
+    assert_conflict(store.put(Kind::Function, "a", Some(first), "2".to_owned()).await);
+}
+
+async fn kinds_do_not_mix(store: Arc<dyn Catalog>) {
+    for kind in Kind::ALL {
+        store.put(kind, "same", None, kind.as_str().to_owned()).await.unwrap();
+    }
+    for kind in Kind::ALL {
+        let listed = store.list(kind, None, 10).await.unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(listed[0].1.body, kind.as_str());
+        assert_eq!(store.get(kind, "same").await.unwrap().unwrap().body, kind.as_str());
+    }
+}
+
+async fn list_pages_in_the_order_of_keys(store: Arc<dyn Catalog>) {
+    for key in ["b", "a/2", "ä", "a", "B", ""] {
+        store.put(Kind::AccessKey, key, None, key.to_owned()).await.unwrap();
+    }
+    let (mut keys, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(Kind::AccessKey, after.as_deref(), 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some((last, _)) = page.last() else {
+            break;
+        };
+        after = Some(last.clone());
+        keys.extend(page.into_iter().map(|(key, _)| key));
+    }
+    assert_eq!(keys, ["", "B", "a", "a/2", "b", "ä"]);
+    assert!(store.list(Kind::AccessKey, None, 0).await.unwrap().is_empty());
+}
+
+async fn one_of_rival_writers_succeeds(store: Arc<dyn Catalog>) {
+    let seen = store.put(Kind::Function, "a", None, "first".to_owned()).await.unwrap();
+    let rivals = (0..8).map(|rival| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.put(Kind::Function, "a", Some(seen), rival.to_string()).await })
+    });
+    let mut winners = Vec::new();
+    for rival in rivals.collect::<Vec<_>>() {
+        match rival.await.unwrap() {
+            Ok(revision) => winners.push(revision),
+            result => assert_conflict(result),
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    assert_eq!(store.get(Kind::Function, "a").await.unwrap().unwrap().revision, winners[0]);
+}

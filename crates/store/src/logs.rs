@@ -1,0 +1,72 @@
+//! The logs trait: what functions print, by group and stream.
+
+use async_trait::async_trait;
+use everstep_core::Timestamp;
+
+use crate::error::Error;
+
+/// Keeps log events.
+///
+/// Guarantees: events of one `append` keep their order, and two appends keep theirs; a position says where an event
+/// stands among all of its group. Logs may lose the last moments before a machine dies: they are not worth a flush.
+#[async_trait]
+pub trait Logs: Send + Sync + 'static {
+    /// Adds events to a stream of a group, which need not exist before.
+    async fn append(&self, group: &str, stream: &str, events: Vec<LogEvent>) -> Result<(), Error>;
+
+    /// Creates a group without events. Does nothing if it is there.
+    async fn create_group(&self, group: &str) -> Result<(), Error>;
+
+    /// Returns the names of groups that begin with `prefix`, in order.
+    async fn groups(&self, prefix: &str) -> Result<Vec<String>, Error>;
+
+    /// Returns the events that a query asks for, in the order of their positions.
+    async fn read(&self, query: &LogQuery) -> Result<Vec<StoredLogEvent>, Error>;
+
+    /// Forgets a group and its events.
+    async fn delete_group(&self, group: &str) -> Result<(), Error>;
+
+    /// Forgets events that were printed before `before`, at most `limit` of them. Returns how many.
+    async fn trim(&self, before: Timestamp, limit: usize) -> Result<usize, Error>;
+}
+
+/// A line that a function printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEvent {
+    /// When.
+    pub at: Timestamp,
+    /// The line, without its end.
+    pub message: String,
+}
+
+/// Where an event stands; later ones are larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogPosition(pub i64);
+
+/// Which events to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogQuery {
+    /// Of which group.
+    pub group: String,
+    /// Of which stream of it.
+    pub stream: Option<String>,
+    /// Printed at or after this point.
+    pub from: Option<Timestamp>,
+    /// Printed before this point.
+    pub until: Option<Timestamp>,
+    /// Only what comes after this position.
+    pub after: Option<LogPosition>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// An event as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredLogEvent {
+    /// Where it stands.
+    pub position: LogPosition,
+    /// Its stream.
+    pub stream: String,
+    /// The event.
+    pub event: LogEvent,
+}

@@ -1,0 +1,78 @@
+//! Log events in memory.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use everstep_core::Timestamp;
+
+use super::{Memory, lock};
+use crate::error::Error;
+use crate::logs::{LogEvent, LogPosition, LogQuery, Logs, StoredLogEvent};
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    groups: BTreeMap<String, BTreeMap<LogPosition, StoredLogEvent>>,
+    last_position: i64,
+}
+
+#[async_trait]
+impl Logs for Memory {
+    async fn append(&self, group: &str, stream: &str, events: Vec<LogEvent>) -> Result<(), Error> {
+        let mut state = lock(&self.logs);
+        let State { groups, last_position } = &mut *state;
+        let group = groups.entry(group.to_owned()).or_default();
+        for event in events {
+            *last_position += 1;
+            let position = LogPosition(*last_position);
+            group.insert(position, StoredLogEvent { position, stream: stream.to_owned(), event });
+        }
+        Ok(())
+    }
+
+    async fn create_group(&self, group: &str) -> Result<(), Error> {
+        lock(&self.logs).groups.entry(group.to_owned()).or_default();
+        Ok(())
+    }
+
+    async fn groups(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let state = lock(&self.logs);
+        let following = state.groups.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        Ok(following.map(|(name, _)| name).take_while(|name| name.starts_with(prefix)).cloned().collect())
+    }
+
+    async fn read(&self, query: &LogQuery) -> Result<Vec<StoredLogEvent>, Error> {
+        let LogQuery { group, stream, from, until, after, limit } = query;
+        let state = lock(&self.logs);
+        let Some(events) = state.groups.get(group) else {
+            return Ok(Vec::new());
+        };
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let asked_for = events.range((first, Bound::Unbounded)).map(|(_, event)| event).filter(|stored| {
+            stream.as_ref().is_none_or(|stream| stored.stream == *stream)
+                && from.is_none_or(|from| stored.event.at >= from)
+                && until.is_none_or(|until| stored.event.at < until)
+        });
+        Ok(asked_for.take(*limit).cloned().collect())
+    }
+
+    async fn delete_group(&self, group: &str) -> Result<(), Error> {
+        lock(&self.logs).groups.remove(group);
+        Ok(())
+    }
+
+    async fn trim(&self, before: Timestamp, limit: usize) -> Result<usize, Error> {
+        let mut state = lock(&self.logs);
+        let events = state.groups.values().flat_map(BTreeMap::values);
+        let mut old: Vec<(Timestamp, LogPosition)> =
+            events.filter(|stored| stored.event.at < before).map(|stored| (stored.event.at, stored.position)).collect();
+        old.sort_unstable();
+        old.truncate(limit);
+        for (_, position) in &old {
+            state.groups.values_mut().for_each(|events| {
+                events.remove(position);
+            });
+        }
+        Ok(old.len())
+    }
+}

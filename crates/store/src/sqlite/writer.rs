@@ -1,0 +1,264 @@
+//! The writer thread of a file: takes what is queued, commits it in one transaction, then answers.
+//!
+//! Nothing is delayed to make a group larger: while one group waits for the disk, the next one queues up. A request
+//! checks before it changes anything, so that its refusal leaves nothing behind and its group goes on.
+//!
+//! If the world fails, the whole group is rolled back and the file is opened anew. A commit that failed is never
+//! tried again, because nobody knows what a disk that failed to flush has kept: its requests end as
+//! [`Error::Unknown`].
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use rusqlite::hooks::Wal;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::database::{Database, Flush};
+use super::failure::{self, Failure};
+use super::statistics::Counters;
+use crate::error::Error;
+
+/// Most requests that wait for a writer.
+const QUEUE_ITEMS_MAX: usize = 4_096;
+
+/// Most that the requests that wait for a writer hold, in KiB.
+const QUEUE_KIB_MAX: usize = 64 * 1024;
+
+/// Most requests of one transaction.
+const GROUP_ITEMS_MAX: usize = 512;
+
+/// Most that the requests of one transaction hold, in bytes; the last one may go over it.
+const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Length of the write-ahead log, in pages, from which on it is moved into the file, to be used again from its start.
+const CHECKPOINT_PAGES: i32 = 4_000;
+
+thread_local! {
+    /// Length of the write-ahead log that this thread writes, in pages.
+    static WAL_PAGES: Cell<i32> = const { Cell::new(0) };
+}
+
+/// Why a request was not carried out.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// By its own fault; it changed nothing, and its group goes on.
+    Rejected(Error),
+    /// By the world's fault.
+    Broken(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// Hands requests to the thread. Dropping it waits until all of them are answered.
+#[derive(Debug)]
+pub(super) struct Writer {
+    database: Database,
+    /// `None` only while it is dropped.
+    queue: Option<mpsc::Sender<Job>>,
+    room: Arc<Semaphore>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(database: Database, connection: Connection, counters: Arc<Counters>) -> Result<Self, Error> {
+        let (queue, jobs) = mpsc::channel(QUEUE_ITEMS_MAX);
+        let name = database.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let thread = Thread { database: database.clone(), connection: None, counters };
+        let spawned = std::thread::Builder::new().name(name).spawn(move || thread.run(connection, jobs));
+        let thread = spawned.map_err(|error| Error::Failed {
+            context: "cannot start a thread: raise the limit of threads".to_owned(),
+            source: Some(Box::new(error)),
+        })?;
+        Ok(Self { database, queue: Some(queue), room: Arc::new(Semaphore::new(QUEUE_KIB_MAX)), thread: Some(thread) })
+    }
+
+    /// Has `change` made, which holds `bytes`, and returns when it is on disk as far as the file's [`Flush`] says.
+    ///
+    /// `change` must refuse before it changes anything. It happens also if nobody waits for its answer any more.
+    pub(super) async fn write<T, F>(&self, bytes: usize, change: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
+    {
+        let kib = (bytes / 1024 + 1).min(QUEUE_KIB_MAX);
+        let kib = u32::try_from(kib).expect("the queue is smaller than 4 TiB");
+        let room = Arc::clone(&self.room).acquire_many_owned(kib).await.expect("nobody closes the semaphore");
+        let (reply, answer) = oneshot::channel();
+        let work = Box::new(Request { change: Some(change), answer: None, reply });
+        let queue = self.queue.as_ref().expect("only dropping takes it");
+        if queue.send(Job { work, bytes, _room: room }).await.is_err() {
+            return Err(failure::closed(self.database.path()));
+        }
+        // Without an answer the thread has died, nobody knows where.
+        answer.await.unwrap_or_else(|_| Err(Error::Unknown(Box::new(failure::closed(self.database.path())))))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // It panicked, which was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Job {
+    work: Box<dyn Work>,
+    bytes: usize,
+    /// Given back when the job is done.
+    _room: OwnedSemaphorePermit,
+}
+
+/// A request, whatever it answers with.
+trait Work: Send {
+    /// Makes the change; an error is the world's.
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    /// Answers with what `run` found, because it is committed.
+    fn succeed(self: Box<Self>);
+    /// Answers with an error.
+    fn fail(self: Box<Self>, error: Error);
+}
+
+struct Request<T, F> {
+    change: Option<F>,
+    answer: Option<Result<T, Error>>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<T, F> Work for Request<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, Refusal> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let change = self.change.take().expect("a request runs once");
+        self.answer = Some(match change(connection) {
+            Ok(value) => Ok(value),
+            Err(Refusal::Rejected(error)) => Err(error),
+            Err(Refusal::Broken(error)) => return Err(error),
+        });
+        Ok(())
+    }
+
+    fn succeed(self: Box<Self>) {
+        let answer = self.answer.expect("it ran");
+        // Whoever asked may have gone.
+        let _ = self.reply.send(answer);
+    }
+
+    fn fail(self: Box<Self>, error: Error) {
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+struct Thread {
+    database: Database,
+    /// `None` after a failure, until the file is opened anew.
+    connection: Option<Connection>,
+    counters: Arc<Counters>,
+}
+
+/// How a group failed.
+enum Trouble {
+    /// Before its commit: nothing was written.
+    Before(Failure),
+    /// At its commit: nobody knows.
+    AtCommit(Failure),
+}
+
+impl Thread {
+    fn run(mut self, connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+        connection.wal_hook(Some(note_wal_pages));
+        self.connection = Some(connection);
+        while let Some(first) = jobs.blocking_recv() {
+            let group = gather(first, &mut jobs);
+            self.serve(group);
+        }
+    }
+
+    fn serve(&mut self, mut group: Vec<Job>) {
+        match self.write(&mut group) {
+            Ok(()) => {
+                let flushes = match self.database.flush() {
+                    Flush::EachCommit => 1,
+                    Flush::Sometimes => 0,
+                };
+                self.counters.committed(group.len() as u64, flushes);
+                group.into_iter().for_each(|job| job.work.succeed());
+                if WAL_PAGES.get() >= CHECKPOINT_PAGES {
+                    self.checkpoint();
+                }
+            }
+            Err(trouble) => {
+                // Closed before anybody hears of it, so that whoever looks again finds the file as it is.
+                self.connection = None;
+                self.counters.failed();
+                match trouble {
+                    Trouble::Before(failure) => group.into_iter().for_each(|job| job.work.fail(failure.failed())),
+                    Trouble::AtCommit(failure) => group.into_iter().for_each(|job| job.work.fail(failure.unknown())),
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, group: &mut [Job]) -> Result<(), Trouble> {
+        let path = self.database.path();
+        let before = |error| Trouble::Before(Failure::new(path, error));
+        if self.connection.is_none() {
+            let connection = self.database.writer().map_err(before)?;
+            connection.wal_hook(Some(note_wal_pages));
+            self.connection = Some(connection);
+        }
+        let connection = self.connection.as_ref().expect("it was just opened");
+        connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute(())).map_err(before)?;
+        if let Err(error) = group.iter_mut().try_for_each(|job| job.work.run(connection)) {
+            // Some faults have rolled back already, and a fault here does not matter: closing does the same.
+            let _ = connection.execute_batch("ROLLBACK");
+            return Err(before(error));
+        }
+        let committed = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute(()));
+        committed.map(|_| ()).map_err(|error| Trouble::AtCommit(Failure::new(path, error)))
+    }
+
+    /// Moves the write-ahead log into the file. If that fails, it grows on, and the next group tries again.
+    fn checkpoint(&mut self) {
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())) {
+            Ok(()) => self.counters.checkpointed(2),
+            Err(error) => {
+                let failure = Failure::new(self.database.path(), error);
+                tracing::warn!(error = %failure, "write-ahead log not moved into its file");
+                self.connection = None;
+            }
+        }
+    }
+}
+
+/// Takes what is queued behind `first`, up to the limits of a group.
+fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let mut bytes = first.bytes;
+    let mut group = vec![first];
+    while group.len() < GROUP_ITEMS_MAX && bytes < GROUP_BYTES_MAX {
+        let Ok(job) = jobs.try_recv() else {
+            break;
+        };
+        bytes += job.bytes;
+        group.push(job);
+    }
+    group
+}
+
+fn note_wal_pages(_: &Wal, pages: i32) -> rusqlite::Result<()> {
+    WAL_PAGES.set(pages);
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! What the operator decides about function processes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::limits;
+
+/// Told in one sentence what takes long (an installation), so that a person at a terminal knows.
+pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The settings of a [`Supervisor`](crate::Supervisor).
+#[derive(Clone)]
+pub struct Config {
+    /// Directory of what is installed: interpreters, AWS SDKs and bootstraps. Servers may share one.
+    pub runtimes_dir: PathBuf,
+    /// Interpreter per runtime id (`python3.13`, `nodejs22.x`); what is absent is searched for on `PATH`.
+    pub interpreters: BTreeMap<String, PathBuf>,
+    /// Idle time after which a process ends.
+    pub idle_limit: Duration,
+    /// Time for initialization before the function's own timeout starts to count.
+    pub init_limit: Duration,
+    /// Time between SIGTERM and SIGKILL.
+    pub stop_grace: Duration,
+    /// Processes alive at once, over all functions; further invocations wait.
+    pub processes_max: usize,
+    /// This server's URL as functions see it, for `AWS_ENDPOINT_URL_LAMBDA`.
+    pub endpoint: String,
+    /// Whether the AWS SDKs that Lambda's managed runtimes contain are installed at the first use of a runtime.
+    /// Without them a function must bring its own; nothing is then fetched from PyPI or npm but a missing Node.js.
+    pub install_sdks: bool,
+    /// Told what takes long.
+    pub progress: Progress,
+}
+
+impl Config {
+    /// Returns the defaults: 5 minutes idle, 10 s init, 2 s grace, 64 processes, SDKs installed, silent progress.
+    pub fn new(data_dir: impl Into<PathBuf>, endpoint: impl Into<String>) -> Self {
+        Self {
+            runtimes_dir: data_dir.into().join("runtimes"),
+            interpreters: BTreeMap::new(),
+            idle_limit: Duration::from_secs(300),
+            init_limit: limits::INIT_LIMIT,
+            stop_grace: Duration::from_secs(2),
+            processes_max: 64,
+            endpoint: endpoint.into(),
+            install_sdks: true,
+            progress: Arc::new(|_| {}),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The environment variables of a function's process. Nothing of the server's own environment is among them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::language::Toolchain;
+use crate::{Config, Credentials, Function, LogFormat};
+
+/// What differs between two processes of one function.
+pub(crate) struct Place<'a> {
+    pub(crate) runtime_api: SocketAddr,
+    pub(crate) log_stream: &'a str,
+    pub(crate) temp_dir: &'a Path,
+    pub(crate) credentials: &'a Credentials,
+}
+
+/// Returns every variable of a process.
+///
+/// The function's own variables win over defaults such as `TZ` or `PATH`, and lose against what Lambda reserves;
+/// search paths are joined instead, so that the runtime's packages stay reachable behind the function's.
+pub(crate) fn variables(
+    config: &Config,
+    function: &Function,
+    toolchain: &Toolchain,
+    place: &Place<'_>,
+) -> BTreeMap<OsString, OsString> {
+    let code_dir = function.code_dir.as_os_str();
+    let mut variables = BTreeMap::new();
+    let mut set = |name: &str, value: OsString| {
+        variables.insert(OsString::from(name), value);
+    };
+
+    // Defaults.
+    set("PATH", path(function, toolchain));
+    set("LD_LIBRARY_PATH", function.code_dir.join("lib").into());
+    set("LANG", "en_US.UTF-8".into());
+    set("TZ", ":UTC".into());
+    set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into());
+    set("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000".into());
+    // Only Lambda's endpoint is set: AWS_ENDPOINT_URL would capture the function's calls to every other service.
+    set("AWS_ENDPOINT_URL_LAMBDA", config.endpoint.clone().into());
+    // Without it SDKs ask the machine's metadata service, and wait for it where there is none.
+    set("AWS_EC2_METADATA_DISABLED", "true".into());
+    // The home directory is private too: SDKs would read the operator's ~/.aws/config.
+    set("HOME", place.temp_dir.into());
+    set("TMPDIR", place.temp_dir.into());
+    for (name, value) in &toolchain.environment {
+        set(name, value.clone());
+    }
+
+    // The function's own.
+    for (name, value) in &function.environment {
+        match toolchain.environment.iter().find(|(default, _)| default == name && default.ends_with("PATH")) {
+            Some((_, ours)) => {
+                let mut joined = OsString::from(value);
+                joined.push(":");
+                joined.push(ours);
+                set(name, joined);
+            }
+            None => set(name, value.into()),
+        }
+    }
+
+    // Reserved.
+    set("AWS_LAMBDA_RUNTIME_API", place.runtime_api.to_string().into());
+    set("_HANDLER", function.handler.clone().into());
+    set("LAMBDA_TASK_ROOT", code_dir.into());
+    set("LAMBDA_RUNTIME_DIR", toolchain.runtime_dir.clone().into());
+    set("AWS_LAMBDA_FUNCTION_NAME", function.name.clone().into());
+    set("AWS_LAMBDA_FUNCTION_VERSION", function.version.clone().into());
+    set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string().into());
+    set("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group.clone().into());
+    set("AWS_LAMBDA_LOG_STREAM_NAME", place.log_stream.into());
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into());
+    set("AWS_REGION", function.region.clone().into());
+    set("AWS_DEFAULT_REGION", function.region.clone().into());
+    set("AWS_ACCESS_KEY_ID", place.credentials.access_key_id.clone().into());
+    set("AWS_SECRET_ACCESS_KEY", place.credentials.secret_access_key.clone().into());
+    set("AWS_SESSION_TOKEN", place.credentials.session_token.clone().into());
+    match function.log_format {
+        LogFormat::Text => set("AWS_LAMBDA_LOG_FORMAT", "Text".into()),
+        LogFormat::Json => set("AWS_LAMBDA_LOG_FORMAT", "JSON".into()),
+    }
+    if let Some(log_level) = &function.log_level {
+        set("AWS_LAMBDA_LOG_LEVEL", log_level.clone().into());
+    }
+    if let Some(name) = &toolchain.execution_env {
+        set("AWS_EXECUTION_ENV", name.clone().into());
+    }
+    // Spawning fails on these; the function's configuration can hold any string.
+    variables.retain(|name, value| {
+        let bytes = (name.as_encoded_bytes(), value.as_encoded_bytes());
+        !bytes.0.is_empty() && !bytes.0.contains(&b'=') && !bytes.0.contains(&0) && !bytes.1.contains(&0)
+    });
+    variables
+}
+
+fn path(function: &Function, toolchain: &Toolchain) -> OsString {
+    let mut path = function.code_dir.join("bin").into_os_string();
+    for directory in &toolchain.path {
+        path.push(":");
+        path.push(directory);
+    }
+    path.push(":/usr/local/bin:/usr/bin:/bin:/opt/bin");
+    path
+}

@@ -1,0 +1,45 @@
+//! Why a runtime could not be made ready.
+
+use std::io;
+
+use crate::Runtime;
+
+/// The world's fault: something needed to run functions is missing or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No interpreter fits, and none could be had.
+    #[error("no interpreter for `{runtime}`: {reason}; set its path in `interpreters`")]
+    NoInterpreter {
+        /// The runtime that was asked for.
+        runtime: Runtime,
+        /// What was looked for.
+        reason: String,
+    },
+    /// An installation failed; nothing of it was kept.
+    #[error(
+        "`{command}` failed: {detail}; check the network, or turn `install_sdks` off and pack the SDK with your code"
+    )]
+    Install {
+        /// The command as one could type it.
+        command: String,
+        /// How it ended and its last lines.
+        detail: String,
+    },
+    /// A file or process operation failed.
+    #[error("cannot {action}")]
+    Io {
+        /// What was attempted: `write /data/bootstrap.py`.
+        action: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Returns a closure for `map_err` that names what was attempted.
+    pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let action = action.into();
+        move |source| Self::Io { action, source }
+    }
+}

@@ -1,0 +1,40 @@
+//! Functions as processes.
+//!
+//! A [`Supervisor`] runs ordinary Lambda functions: it starts a process from the function's code, speaks the Lambda
+//! Runtime API with it, hands it one invocation at a time, collects what it logs, and ends it when it is idle, too
+//! slow or no longer wanted. It has never heard of durable executions.
+//!
+//! Start reading at [`Supervisor::acquire`], which finds or starts a process, and at `process`, which is the life of
+//! one process as a state machine. `language` knows what differs between Python, Node.js and custom runtimes; [`code`]
+//! stores uploaded zip files. Every number is in [`limits`].
+//!
+//! Absent on purpose: no mount or network isolation, and no memory limit. A function runs as the server's user, so
+//! host functions you trust. A descendant that leaves its process group with `setsid` outlives the kill of that group.
+#![forbid(unsafe_code)]
+
+pub mod code;
+pub mod limits;
+
+mod config;
+mod credentials;
+mod environment;
+mod error;
+mod failure;
+mod function;
+mod language;
+mod log;
+mod platform_log;
+mod pool;
+mod process;
+mod runtime_api;
+mod slot;
+mod supervisor;
+
+pub use config::{Config, Progress};
+pub use credentials::{CredentialSource, Credentials};
+pub use error::Error;
+pub use failure::{Failure, FailureKind, Outcome};
+pub use function::{Function, Invocation, LogFormat, Runtime, UnknownRuntime};
+pub use log::{LogLine, LogSink};
+pub use slot::Slot;
+pub use supervisor::Supervisor;

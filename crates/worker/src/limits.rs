@@ -1,0 +1,47 @@
+//! Every limit of this crate, with its unit and source.
+
+use std::time::Duration;
+
+/// Bytes of a response (and of an error document): 6 MiB and 100 bytes. Source: Lambda quotas, "invocation payload";
+/// the exact number is the one in Lambda's own error message.
+pub const RESPONSE_BYTES_MAX: usize = 6 * 1024 * 1024 + 100;
+
+/// Bytes of an uploaded zip file: 50 MB. Source: Lambda quotas, "deployment package, zipped, for direct upload".
+pub const ZIP_BYTES_MAX: u64 = 50 * 1024 * 1024;
+
+/// Bytes of an unzipped code package: 250 MB. Source: Lambda quotas, "deployment package, unzipped".
+pub const CODE_BYTES_MAX: u64 = 250 * 1024 * 1024;
+
+/// Entries in a code package. Source: ours; Lambda names none, and an empty file costs a zip bomb nothing.
+pub const CODE_ENTRIES_MAX: usize = 200_000;
+
+/// Bytes of a symbolic link's target. Source: Linux `PATH_MAX`.
+pub const LINK_BYTES_MAX: u64 = 4096;
+
+/// Bytes of one log line; a longer one is split. Source: CloudWatch Logs, event size of 256 KB less 26 bytes of
+/// overhead.
+pub const LOG_LINE_BYTES_MAX: usize = 256 * 1024 - 26;
+
+/// Bytes of log returned for `LogType=Tail`. Source: Lambda API, `Invoke`.
+pub const LOG_TAIL_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes read from a process's output at once, which is also the size of a batch of log lines. Source: the capacity
+/// of a Linux pipe.
+pub const OUTPUT_READ_BYTES: usize = 64 * 1024;
+
+/// Connections one process may hold to its Runtime API. Source: ours; a runtime needs one.
+pub const CONNECTIONS_MAX: usize = 32;
+
+/// Time for initialization before the function's own timeout starts to count. Source: Lambda runtime environment
+/// lifecycle, "Init phase".
+pub const INIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Time an outcome waits for the runtime to ask for its next event, which Lambda counts as the end of an invocation.
+/// Source: ours; a runtime asks within a millisecond, and one that does not shall not hold up its caller.
+pub const SETTLE_LIMIT: Duration = Duration::from_millis(100);
+
+/// Time for an interpreter to say which version it is. Source: ours.
+pub const PROBE_LIMIT: Duration = Duration::from_secs(20);
+
+/// Lines of a failed installation's output that its error quotes. Source: ours.
+pub const INSTALL_ERROR_LINES: usize = 15;

@@ -1,0 +1,208 @@
+//! The code store against good, large and hostile zips.
+
+use std::io::{Cursor, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use everstep_worker::code::{Error, Store};
+use everstep_worker::limits;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+enum Entry<'a> {
+    File(&'a str, u32, &'a [u8]),
+    Link(&'a str, &'a str),
+    Directory(&'a str),
+}
+
+use Entry::{Directory, File, Link};
+
+fn zip(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for entry in entries {
+        match entry {
+            File(name, mode, bytes) => {
+                writer.start_file(*name, SimpleFileOptions::default().unix_permissions(*mode)).unwrap();
+                writer.write_all(bytes).unwrap();
+            }
+            Link(name, target) => writer.add_symlink(*name, *target, SimpleFileOptions::default()).unwrap(),
+            Directory(name) => writer.add_directory(*name, SimpleFileOptions::default()).unwrap(),
+        }
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// Refuses a zip and leaves nothing, inside the data directory or beside it.
+#[track_caller]
+fn check_refused(zip: &[u8], words: &str) {
+    let outer = tempfile::tempdir().unwrap();
+    let data_dir = outer.path().join("data");
+    match Store::new(&data_dir).put(zip) {
+        Err(Error::Refused(message)) => assert!(message.contains(words), "{message}"),
+        other => panic!("not refused: {other:?}"),
+    }
+    let code = data_dir.join("code");
+    let left: Vec<_> = code.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "left behind: {left:?}");
+    assert!(outer.path().read_dir().unwrap().count() <= 1, "something was written outside");
+}
+
+fn mode(path: &Path) -> u32 {
+    path.metadata().unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn code_is_stored_under_its_digest_with_modes_and_links() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let store = Store::new(data_dir.path());
+    let zip = zip(&[
+        Directory("empty"),
+        File("bootstrap", 0o644, b"#!/bin/sh\n"),
+        File("bin/tool", 0o755, b"tool"),
+        File("sub/bootstrap", 0o400, b"not a program"),
+        File("suid", 0o4755, b""),
+        Link("sub/link", "../bin/tool"),
+        Link("dangling", "nothing"),
+    ]);
+    let code = store.put(&zip).unwrap();
+    assert_eq!(code.size, zip.len() as u64);
+    assert_eq!(code.dir, data_dir.path().join("code").join(&code.digest).join("tree"));
+    assert_eq!(store.path(&code.digest), Some(code.dir.clone()));
+    assert_eq!(store.zip(&code.digest).unwrap(), Some(zip.clone()));
+    assert!(code.dir.join("empty").is_dir());
+    let modes = ["bootstrap", "bin/tool", "sub/bootstrap", "suid"].map(|name| mode(&code.dir.join(name)));
+    assert_eq!(modes, [0o755, 0o755, 0o600, 0o755]);
+    assert_eq!(std::fs::read(code.dir.join("sub/link")).unwrap(), b"tool");
+
+    std::fs::write(code.dir.join("mark"), "").unwrap();
+    assert_eq!(store.put(&zip).unwrap(), code);
+    assert!(code.dir.join("mark").exists(), "the second put wrote again");
+}
+
+#[test]
+fn sha256_is_as_aws_writes_it() {
+    let data_dir = tempfile::tempdir().unwrap();
+    // The smallest zip: an empty one.
+    let code = Store::new(data_dir.path()).put(b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0").unwrap();
+    assert_eq!(code.digest, "8739c76e681f900923b900c9df0ef75cf421d39cabb54650c4b9ad19b6a76d85");
+    assert_eq!(code.sha256, "hznHbmgfkAkjuQDJ3w73XPQh05yrtUZQxLmtGbanbYU=");
+}
+
+#[test]
+fn unknown_digests_have_no_code() {
+    let data_dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(data_dir.path().join("secret/tree")).unwrap();
+    let store = Store::new(data_dir.path());
+    for digest in ["", "../secret", "..", &"0".repeat(64), &"A".repeat(64), "8739c76e"] {
+        assert_eq!(store.path(digest), None, "{digest}");
+        assert_eq!(store.zip(digest).unwrap(), None, "{digest}");
+    }
+}
+
+#[test]
+fn what_is_no_zip_is_refused() {
+    check_refused(b"", "not a zip file");
+    check_refused(b"PK\x03\x04 and then nothing", "not a zip file");
+    check_refused(&[0; 1000], "not a zip file");
+    let mut damaged = zip(&[File("app.py", 0o644, &[7; 10_000])]);
+    for byte in &mut damaged[40..50] {
+        *byte ^= 0x55;
+    }
+    check_refused(&damaged, "damaged");
+}
+
+#[test]
+fn every_cut_of_a_zip_is_refused_or_stored_but_never_left_half() {
+    let whole = zip(&[File("app.py", 0o644, b"print('hello')"), Link("link", "app.py")]);
+    for length in 0..whole.len() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let refused = Store::new(data_dir.path()).put(&whole[..length]).is_err();
+        assert!(refused, "cut at {length}");
+    }
+}
+
+#[test]
+fn names_outside_of_the_tree_are_refused() {
+    for name in ["../evil", "a/../../evil", "/etc/evil", "..", "a/b/../../../evil"] {
+        check_refused(&raw_name(name), "outside of the code directory");
+    }
+    check_refused(&raw_name("a\0b"), "outside of the code directory");
+}
+
+/// A zip with one file of this name, put in by hand: the writer would tidy it up.
+fn raw_name(name: &str) -> Vec<u8> {
+    let stand_in = "#".repeat(name.len());
+    let mut bytes = zip(&[File(&stand_in, 0o644, b"x")]);
+    let mut replaced = 0;
+    for start in 0..bytes.len() - name.len() {
+        if bytes[start..].starts_with(stand_in.as_bytes()) {
+            bytes[start..start + name.len()].copy_from_slice(name.as_bytes());
+            replaced += 1;
+        }
+    }
+    assert_eq!(replaced, 2);
+    bytes
+}
+
+#[test]
+fn links_out_of_the_tree_are_refused() {
+    check_refused(&zip(&[Link("link", "/etc/passwd")]), "leads out");
+    check_refused(&zip(&[Link("link", "../outside")]), "leads out");
+    check_refused(&zip(&[Link("a/link", "../../outside")]), "leads out");
+    check_refused(&zip(&[Link("link", "")]), "no usable target");
+    check_refused(&zip(&[Link("link", &"x".repeat(5000))]), "no usable target");
+    // Out by way of another link: `d/e` is the root, so its parent is not `d`.
+    check_refused(&zip(&[File("d/file", 0o644, b""), Link("d/e", ".."), Link("link", "d/e/../outside")]), "leads out");
+    check_refused(&zip(&[File("a/b/c/f", 0o644, b""), Link("l", "a/b/c"), Link("m", "l/../../../..")]), "leads out");
+}
+
+#[test]
+fn nothing_is_written_through_a_link() {
+    check_refused(&zip(&[Link("dir", "."), File("dir/file", 0o644, b"x")]), "cannot be created");
+    check_refused(&zip(&[Directory("real"), Link("dir", "real"), Link("dir/link", "../real")]), "leads out");
+    check_refused(&zip(&[File("file", 0o644, b"x"), File("file/below", 0o644, b"x")]), "cannot be created");
+}
+
+#[test]
+fn devices_are_refused() {
+    let mut bytes = zip(&[File("device", 0o644, b"")]);
+    // External attributes of the central directory: a character device.
+    let central = bytes.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+    bytes[central + 38..central + 42].copy_from_slice(&(0o020_644_u32 << 16).to_le_bytes());
+    check_refused(&bytes, "neither file, directory nor link");
+}
+
+#[test]
+fn zip_at_the_limit_is_stored_and_one_past_is_refused() {
+    // A comment at the end fills a zip up to any size that its 16 bits allow; stored bytes do the rest.
+    let limit = usize::try_from(limits::ZIP_BYTES_MAX).unwrap();
+    let of_size = |size: usize| {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        writer.start_file("data", options).unwrap();
+        writer.write_all(&vec![0; size - 40_000]).unwrap();
+        let short = writer.finish().unwrap().into_inner().len();
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        writer.start_file("data", options).unwrap();
+        writer.write_all(&vec![0; size - 40_000]).unwrap();
+        writer.set_comment("c".repeat(size - short));
+        let bytes = writer.finish().unwrap().into_inner();
+        assert_eq!(bytes.len(), size);
+        bytes
+    };
+    let data_dir = tempfile::tempdir().unwrap();
+    Store::new(data_dir.path()).put(&of_size(limit)).unwrap();
+    check_refused(&of_size(limit + 1), "at most 52428800 are allowed");
+}
+
+#[test]
+fn bomb_is_refused_by_what_comes_out_of_it() {
+    let piece = vec![0; 1024 * 1024];
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let pieces = limits::CODE_BYTES_MAX / piece.len() as u64;
+    for number in 0..=pieces {
+        writer.start_file(format!("f{number}"), SimpleFileOptions::default()).unwrap();
+        writer.write_all(if number == pieces { &piece[..1] } else { &piece }).unwrap();
+    }
+    check_refused(&writer.finish().unwrap().into_inner(), "larger than 262144000 bytes");
+}
