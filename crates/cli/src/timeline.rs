@@ -98,7 +98,8 @@ pub fn list_events(events: &[Value]) -> String {
         let details = &event[format!("{kind}Details")];
         let detail =
             if details.as_object().is_none_or(serde_json::Map::is_empty) { String::new() } else { details.to_string() };
-        let _ = writeln!(text, "{:>4}  {time}  {kind:<24} {name:<24} {}", event["EventId"], shortened(&detail));
+        let number = event["EventId"].as_u64().unwrap_or_default();
+        let _ = writeln!(text, "{number:>4}  {time}  {kind:<24} {name:<24} {}", shortened(&detail));
     }
     text
 }

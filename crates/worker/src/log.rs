@@ -168,6 +168,7 @@ fn text(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::sync::Mutex;
 
     use super::*;
@@ -190,6 +191,21 @@ mod tests {
         stream.flush(Timestamp::UNIX_EPOCH);
         let lines = kept.0.lock().unwrap();
         lines.iter().map(|line| line.message.clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn drain_takes_what_is_in_the_pipe_before_the_reactor_knows() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut output = Output::new(reader).unwrap();
+        assert_eq!(output.drain(), b"");
+        writer.write_all(b"first").unwrap();
+        assert_eq!(output.drain(), b"first");
+        writer.write_all(&[7; 60_000]).unwrap();
+        assert_eq!(output.drain().len(), 60_000);
+        writer.write_all(b"last").unwrap();
+        assert_eq!(output.read().await, b"last");
+        drop(writer);
+        assert_eq!(output.drain(), b"");
     }
 
     #[test]

@@ -244,7 +244,7 @@ async fn failed_installation_quotes_its_command_and_keeps_nothing() {
     std::fs::write(&fake, script).unwrap();
     std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let world = World::with(|config| {
-        config.data_dir = data_dir.path().join("data");
+        config.runtimes_dir = data_dir.path().join("data/runtimes");
         config.install_sdks = true;
         config.interpreters.insert("python3.13".into(), fake.clone());
     });

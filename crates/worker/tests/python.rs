@@ -106,14 +106,23 @@ async fn process_that_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn crash_is_followed_by_a_new_process_and_its_last_words_are_kept() {
+async fn crash_takes_its_children_along_keeps_its_last_words_and_is_followed_by_a_new_process() {
     let world = World::new();
     let code = Code::python(
-        "import os\ndef handler(event, context):\n    print('last words', end='')\n    if event: os._exit(1)\n    return os.getpid()\n",
+        "import os, subprocess, sys\n\
+         def handler(event, context):\n\
+         \x20   if not event: return os.getpid()\n\
+         \x20   child = subprocess.Popen(['sleep', '1000'])\n\
+         \x20   sys.stdout.write(f'child {child.pid}')\n\
+         \x20   sys.stdout.flush()\n\
+         \x20   os._exit(1)\n",
     );
     world.value(&code, "0").await;
     let outcome = world.invoke(&code, "1").await;
     assert_eq!(outcome.result.unwrap_err().kind, FailureKind::Exit);
+    let tail = String::from_utf8(outcome.log_tail).unwrap();
+    let child: u64 = tail.lines().find_map(|line| line.strip_prefix("child ")).expect(&tail).parse().unwrap();
+    until("the grandchild is gone", || !lives(child)).await;
     world.value(&code, "0").await;
     assert_eq!(world.keys.issued(), 2);
     until("the first key is revoked", || world.keys.valid() == 1).await;
@@ -384,7 +393,7 @@ async fn decimals_are_numbers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thousand_lines_arrive_before_the_outcome() {
+async fn thousands_of_lines_arrive_before_the_outcome() {
     let world = World::new();
     let code = Code::python("def handler(event, context):\n    for number in range(30000): print('line', number)\n");
     world.invoke(&code, "{}").await.result.unwrap();

@@ -55,7 +55,7 @@ async fn concurrent_first_uses_install_once() {
     let data_dir = tempfile::tempdir().unwrap();
     let said = Arc::new(Mutex::new(Vec::new()));
     let world = World::with(|config| {
-        config.data_dir = data_dir.path().to_owned();
+        config.runtimes_dir = data_dir.path().join("runtimes");
         config.install_sdks = true;
         let said = said.clone();
         config.progress = Arc::new(move |line| said.lock().unwrap().push(line.to_owned()));

@@ -262,3 +262,138 @@ fn note_wal_pages(_: &Wal, pages: i32) -> rusqlite::Result<()> {
     WAL_PAGES.set(pages);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::sqlite::schema;
+
+    fn start(directory: &Path) -> (Writer, Arc<Counters>) {
+        let database = Database::new(directory.join("test.db"), &schema::MAIN, Flush::EachCommit);
+        let counters = Arc::new(Counters::default());
+        let connection = database.open().unwrap();
+        (Writer::start(database, connection, Arc::clone(&counters)).unwrap(), counters)
+    }
+
+    /// Adds a document of `bytes`.
+    fn put(key: &str, bytes: usize) -> impl FnOnce(&Connection) -> Result<(), Refusal> + Send + use<> {
+        let (key, body) = (key.to_owned(), "x".repeat(bytes));
+        move |connection| {
+            connection.execute("INSERT INTO documents (kind, key, body) VALUES ('test', ?1, ?2)", (key, body))?;
+            Ok(())
+        }
+    }
+
+    async fn keys(writer: &Writer) -> Vec<String> {
+        let read = |connection: &Connection| {
+            let mut statement = connection.prepare("SELECT key FROM documents ORDER BY key")?;
+            let keys: rusqlite::Result<Vec<String>> = statement.query_map((), |row| row.get(0))?.collect();
+            Ok(keys?)
+        };
+        writer.write(0, read).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn requests_that_queue_up_share_a_transaction() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, counters) = start(directory.path());
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let (report, begun) = oneshot::channel::<()>();
+        let holding = writer.write(0, move |_| {
+            report.send(()).expect("the test waits for it");
+            gate.recv().expect("the test lets it go");
+            Ok(())
+        });
+        let queued = async {
+            begun.await.unwrap();
+            let puts = ["a", "b", "c", "d", "e"].map(|key| writer.write(0, put(key, 1)));
+            let refused = writer.write(0, |_| Err::<(), _>(Refusal::Rejected(Error::Conflict)));
+            let [a, b, c, d, e] = puts;
+            tokio::join!(a, b, refused, c, d, e, async { release.send(()).unwrap() })
+        };
+        let (held, (a, b, refused, c, d, e, ())) = tokio::join!(holding, queued);
+        assert!([held, a, b, c, d, e].iter().all(Result::is_ok));
+        assert!(matches!(refused, Err(Error::Conflict)));
+        let statistics = counters.read();
+        assert_eq!((statistics.items, statistics.transactions, statistics.group_items_max), (7, 2, 6));
+        assert_eq!(keys(&writer).await, ["a", "b", "c", "d", "e"]);
+    }
+
+    #[tokio::test]
+    async fn full_disk_fails_the_request_and_writes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, counters) = start(directory.path());
+        writer.write(0, put("before", 10)).await.unwrap();
+        let fill = |connection: &Connection| {
+            let pages: i64 = connection.query_row("PRAGMA page_count", (), |row| row.get(0))?;
+            // A limit that is asked for as a query, because it answers.
+            Ok(connection.query_row(&format!("PRAGMA max_page_count = {}", pages + 2), (), |_| Ok(()))?)
+        };
+        writer.write(0, fill).await.unwrap();
+        let full = writer.write(0, put("too large", 1_000_000)).await;
+        let Err(Error::Failed { context, .. }) = full else {
+            panic!("{full:?} is no failure");
+        };
+        assert!(context.contains("no space left") && context.contains("test.db"), "{context}");
+        assert_eq!(counters.read().failures, 1);
+        // The limit went with the connection: there is space again.
+        writer.write(0, put("after", 1_000_000)).await.unwrap();
+        assert_eq!(keys(&writer).await, ["after", "before"]);
+    }
+
+    #[tokio::test]
+    async fn failed_commit_is_unknown_and_the_file_is_opened_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, counters) = start(directory.path());
+        let fail_at_commit = |connection: &Connection| {
+            connection.commit_hook(Some(|| true));
+            put("lost", 10)(connection)
+        };
+        let unknown = writer.write(0, fail_at_commit).await;
+        assert!(matches!(unknown, Err(Error::Unknown(_))), "{unknown:?}");
+        assert_eq!(counters.read().failures, 1);
+        // The hook went with the connection.
+        writer.write(0, put("after", 10)).await.unwrap();
+        assert_eq!(keys(&writer).await, ["after"]);
+    }
+
+    #[tokio::test]
+    async fn long_write_ahead_log_is_used_again_from_its_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, _) = start(directory.path());
+        for number in 0..40 {
+            writer.write(0, put(&number.to_string(), 1_000_000)).await.unwrap();
+        }
+        // One request more than fills it: what is in the way of the file's start has been moved.
+        let wal_bytes = std::fs::metadata(directory.path().join("test.db-wal")).unwrap().len();
+        assert!(wal_bytes < 20_000_000, "{wal_bytes}");
+    }
+
+    #[tokio::test]
+    async fn dropping_waits_for_what_is_queued() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, counters) = start(directory.path());
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let held = async {
+            let holding = writer.write(0, move |_| {
+                gate.recv().expect("the test lets it go");
+                Ok(())
+            });
+            // Whoever asked goes away; the requests are queued and stay.
+            tokio::select! {
+                biased;
+                _ = holding => {}
+                _ = writer.write(0, put("queued", 1)) => {}
+                () = async {} => {}
+            }
+        };
+        held.await;
+        release.send(()).unwrap();
+        drop(writer);
+        assert_eq!(counters.read().items, 2);
+        let (writer, _) = start(directory.path());
+        assert_eq!(keys(&writer).await, ["queued"]);
+    }
+}

@@ -1,0 +1,44 @@
+//! What becomes of processes whose server is killed without a chance to end them.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use support::{Code, World, lives, until};
+
+/// The server of the next test, in a process of its own: says which processes it has, then waits to be killed.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by `idle_processes_end_when_their_server_is_killed`"]
+async fn server() {
+    let world = World::new();
+    let python = Code::python("import os\ndef handler(event, context): return os.getpid()\n");
+    let node = Code::node("export const handler = async () => process.pid;\n");
+    let busy = Code::node(
+        "export const handler = () => new Promise(() => { console.log('busy', process.pid); setInterval(() => {}, 1000) });\n",
+    );
+    let slot = world.supervisor.acquire(&busy.function).await.unwrap();
+    let (_, ()) = tokio::join!(slot.invoke(support::invocation("1")), async {
+        until("it is busy", || world.logs.text().contains("busy")).await;
+        let line = world.logs.lines().into_iter().find(|line| line.contains("busy")).unwrap();
+        let busy = line.rsplit(' ').next().unwrap().to_owned();
+        println!("pids {} {} {busy}", world.value(&python, "1").await, world.value(&node, "1").await);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_processes_end_when_their_server_is_killed() {
+    let mut server = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "server", "--ignored", "--nocapture"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains("pids ")).expect("the server says its processes");
+    let pids = line.split("pids ").nth(1).unwrap().split(' ').map(|pid| pid.parse().unwrap());
+    let pids: Vec<u64> = pids.collect();
+    assert!(pids.len() == 3 && pids.iter().all(|pid| lives(*pid)), "{line}");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    until("they are gone", || !pids.iter().any(|pid| lives(*pid))).await;
+}
