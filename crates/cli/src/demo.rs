@@ -99,7 +99,7 @@ impl Demo {
 
         let (execution, events) = finished(&client, &arn).await?;
         say("This is what happened.");
-        println!("{}", timeline::draw(&execution, &events, output::stdout_has_colours()));
+        println!("{}", timeline::draw(&execution, &events, timeline::now(), output::stdout_has_colours()));
         let proof = prove(&journal, &execution, &events);
         server.stop()?;
         proof?;

@@ -78,7 +78,7 @@ impl Executions {
                 if output.json {
                     println!("{}", serde_json::to_string_pretty(&json!({"Execution": execution, "Events": events}))?);
                 } else {
-                    print!("{}", timeline::draw(&execution, &events, output::stdout_has_colours()));
+                    print!("{}", timeline::draw(&execution, &events, timeline::now(), output::stdout_has_colours()));
                 }
             }
             Look::History { execution, output } => {

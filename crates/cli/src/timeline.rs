@@ -38,10 +38,10 @@ enum State {
     },
 }
 
-/// Draws an execution.
-pub fn draw(execution: &Value, events: &[Value], colours: bool) -> String {
+/// Draws an execution as it stands at `now`, in epoch seconds.
+pub fn draw(execution: &Value, events: &[Value], now: f64, colours: bool) -> String {
     let start = seconds(&execution["StartTimestamp"]);
-    let end = execution["EndTimestamp"].as_f64().or_else(|| last_time(events)).unwrap_or(start).max(start + 0.001);
+    let end = execution["EndTimestamp"].as_f64().unwrap_or(now).max(start + 0.001);
     let (rows, invocations) = read(events, end);
     let scale = Scale { start, end };
     let paint = Paint { colours };
@@ -102,6 +102,11 @@ pub fn list_events(events: &[Value]) -> String {
         let _ = writeln!(text, "{number:>4}  {time}  {kind:<24} {name:<24} {}", shortened(&detail));
     }
     text
+}
+
+/// Returns the time in epoch seconds.
+pub fn now() -> f64 {
+    jiff::Timestamp::now().as_millisecond() as f64 / 1000.0
 }
 
 /// Writes epoch seconds as a time of day with its date, UTC.
@@ -319,10 +324,6 @@ fn seconds(value: &Value) -> f64 {
     value.as_f64().unwrap_or_default()
 }
 
-fn last_time(events: &[Value]) -> Option<f64> {
-    events.last().map(|event| seconds(&event["EventTimestamp"]))
-}
-
 fn duration(seconds: f64) -> String {
     let whole = seconds as u64;
     match whole {
@@ -340,4 +341,57 @@ fn shortened(text: &str) -> String {
         return text.into();
     }
     text.chars().take(SHOWN).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(event_type: &str, at: f64, id: &str, parent: Option<&str>, name: &str, details: Value) -> Value {
+        let mut event = json!({"EventType": event_type, "EventTimestamp": at, "Id": id, "Name": name});
+        event[format!("{event_type}Details")] = details;
+        if let Some(parent) = parent {
+            event["ParentId"] = parent.into();
+        }
+        event
+    }
+
+    fn invocation(from: f64, to: f64) -> Value {
+        let details = json!({"StartTimestamp": from, "EndTimestamp": to});
+        json!({"EventType": "InvocationCompleted", "EventTimestamp": to, "InvocationCompletedDetails": details})
+    }
+
+    #[test]
+    fn attempts_gaps_and_nesting_are_drawn() {
+        let retried = json!({"Error": {}, "RetryDetails": {"CurrentAttempt": 1, "NextAttemptDelaySeconds": 3}});
+        let events = [
+            event("StepStarted", 0.0, "a", None, "charge", json!({})),
+            event("StepFailed", 1.0, "a", None, "charge", retried),
+            invocation(0.0, 1.0),
+            event("StepStarted", 4.0, "a", None, "charge", json!({})),
+            event("StepSucceeded", 5.0, "a", None, "charge", json!({"RetryDetails": {"CurrentAttempt": 2}})),
+            event("ContextStarted", 5.0, "b", None, "approval", json!({})),
+            event("CallbackStarted", 5.0, "c", Some("b"), "ask", json!({"CallbackId": "ID"})),
+            invocation(4.0, 6.0),
+        ];
+        let execution = json!({
+            "DurableExecutionName": "order-1", "DurableExecutionArn": "arn:…", "Status": "RUNNING", "StartTimestamp": 0.0,
+        });
+        insta::assert_snapshot!(draw(&execution, &events, 12.0, false), @r#"
+        order-1  RUNNING  12.0 s
+        arn:…
+        started 1970-01-01 00:00:00.000Z, invoked 2 times
+
+                                       0                                         12.0 s
+        compute                        █████           █████████
+        charge                         █████░░░░░░░░░░░█████                            step 5.0 s, 2 attempts
+        approval                                           ████████████████████████████ context running
+          ask                                              ░░░░░░░░░░░░░░░░░░░░░░░░░░░░ callback waiting
+
+        waits for
+          callback ask: ID
+        "#);
+    }
 }
