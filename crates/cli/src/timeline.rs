@@ -63,10 +63,11 @@ pub fn draw(execution: &Value, events: &[Value], now: f64, colours: bool) -> Str
     let compute: Vec<_> = invocations.iter().map(|(from, to, _)| (*from, *to)).collect();
     let failed = invocations.iter().filter(|(_, _, failed)| *failed).count();
     let note = if failed == 0 { String::new() } else { format!("{failed} failed") };
-    let _ = writeln!(text, "{:NAME_WIDTH$} {} {}", "compute", paint.bar(&scale.bar(&compute, &[])), paint.red(&note));
+    let _ =
+        writeln!(text, "{:NAME_WIDTH$} {} {}", "compute", paint.bar(&scale.bar(&compute, &[], '█')), paint.red(&note));
     for (row, depth) in nested(&rows) {
         let label: String = format!("{}{}", "  ".repeat(depth), row.name).chars().take(NAME_WIDTH).collect();
-        let bar = paint.bar(&scale.bar(&row.busy, &row.idle));
+        let bar = paint.bar(&scale.bar(&row.busy, &row.idle, if row.kind == "context" { '─' } else { '█' }));
         let _ = writeln!(text, "{label:NAME_WIDTH$} {bar} {}", describe(row, &paint));
     }
     if let Some(result) = execution["Result"].as_str() {
@@ -85,7 +86,7 @@ pub fn draw(execution: &Value, events: &[Value], now: f64, colours: bool) -> Str
             }
         }
     }
-    text
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// Lists events, one a line.
@@ -264,10 +265,10 @@ struct Scale {
 }
 
 impl Scale {
-    /// Draws stretches of time: `█` for busy, `░` for idle, at least one column each.
-    fn bar(&self, busy: &[(f64, f64)], idle: &[(f64, f64)]) -> String {
+    /// Draws stretches of time: `sign` for busy, `░` for idle, at least one column each.
+    fn bar(&self, busy: &[(f64, f64)], idle: &[(f64, f64)], sign: char) -> String {
         let mut columns = [' '; WIDTH];
-        for (stretches, sign) in [(idle, '░'), (busy, '█')] {
+        for (stretches, sign) in [(idle, '░'), (busy, sign)] {
             for (from, to) in stretches {
                 let (first, last) = (self.column(*from), self.column(*to));
                 columns[first..=last.max(first)].fill(sign);
@@ -387,7 +388,7 @@ mod tests {
                                        0                                         12.0 s
         compute                        █████           █████████
         charge                         █████░░░░░░░░░░░█████                            step 5.0 s, 2 attempts
-        approval                                           ████████████████████████████ context running
+        approval                                           ──────────────────────────── context running
           ask                                              ░░░░░░░░░░░░░░░░░░░░░░░░░░░░ callback waiting
 
         waits for
