@@ -27,6 +27,8 @@ const RETRY_DELAY_SECONDS: [u64; RETRIES_MAX as usize] = [60, 120];
 /// What came of doing an effect.
 enum Done {
     Finished,
+    /// It was broken off with the server, and is done anew after the next start.
+    BrokenOff,
     /// It is put off, for so many seconds, and says something else then.
     Later(Effect, u64),
 }
@@ -66,6 +68,7 @@ impl Engine {
         };
         match done {
             Done::Finished => self.store.finish_effect(id).await?,
+            Done::BrokenOff => {}
             Done::Later(effect, seconds) => {
                 self.store.postpone_effect(id, effect, self.clock.now().plus_seconds(seconds)).await?;
             }
@@ -103,6 +106,9 @@ impl Engine {
                     Acquired::Missing => Err(function_missing()),
                     Acquired::Broken(error) => Err(error),
                 };
+                if result.is_err() && self.is_stopping() {
+                    return Ok(Done::BrokenOff);
+                }
                 let mut intake = Intake::default();
                 let completion = match result {
                     Ok(body) => ChainedCompletion::Succeeded((!body.is_empty()).then(|| intake.payload(body))),
@@ -207,6 +213,9 @@ impl Engine {
             Acquired::Broken(error) => Err(error),
         };
         let Err(error) = result else { return Done::Finished };
+        if self.is_stopping() {
+            return Done::BrokenOff;
+        }
         let error_type = error.error_type.unwrap_or_default();
         if let Some(delay) = RETRY_DELAY_SECONDS.get(*tries as usize) {
             info!(function.name = %function, error_type, delay_seconds = delay, "an asynchronous invocation failed: trying again");

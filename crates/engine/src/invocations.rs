@@ -42,6 +42,9 @@ impl Engine {
             Acquired::Missing => (InvocationResult::FunctionMissing, Vec::new()),
             Acquired::Broken(error) => interned(HandlerAnswer::Broken(error)),
         };
+        if matches!(result, InvocationResult::Broken { .. }) && self.is_stopping() {
+            return;
+        }
         self.submit_for_sure(id, Command::CompleteInvocation { request_id, result }, texts).await;
     }
 

@@ -15,6 +15,7 @@ mod task_loop;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use everstep_core::command::Checkpoint;
 use everstep_core::event::Start;
@@ -57,6 +58,8 @@ pub struct Engine {
     keys: TokenKeys,
     cache: Cache,
     schedule: Schedule,
+    /// Processes are being ended: what breaks now is the server's doing, not the function's.
+    stopping: AtomicBool,
 }
 
 /// The answer to a checkpoint.
@@ -79,7 +82,12 @@ impl Engine {
         keys: TokenKeys,
     ) -> Arc<Self> {
         let (cache, schedule) = (Cache::default(), Schedule::default());
-        Arc::new(Self { store, functions, clock, keys, cache, schedule })
+        Arc::new(Self { store, functions, clock, keys, cache, schedule, stopping: AtomicBool::new(false) })
+    }
+
+    /// Tells whether [`Self::run`] has ended, so that functions that break now were broken off.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
     }
 
     /// Returns the durable clock.

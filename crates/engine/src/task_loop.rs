@@ -1,6 +1,7 @@
 //! The task loop: finds what is due and sees to it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use everstep_core::command::InvocationResult;
@@ -21,7 +22,8 @@ const HORIZON_ITEMS_MAX: usize = 10_000;
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Runs until `stop` turns true: recovers what the last server lost, then does what is due.
+    /// Runs until `stop` turns true: recovers what the last server lost, then does what is due. What breaks after
+    /// that is left as it is, and recovered at the next start.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         self.recover().await;
         let mut refill_at = self.clock.now();
@@ -41,6 +43,7 @@ impl Engine {
                 _ = stop.changed() => {}
             }
         }
+        self.stopping.store(true, Ordering::Release);
     }
 
     /// Reads one horizon of the store. Returns when to read the next one.

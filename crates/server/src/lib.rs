@@ -45,10 +45,10 @@ pub struct Server {
     keys: Arc<Keys>,
     supervisor: Arc<Supervisor>,
     stop: watch::Sender<bool>,
+    stop_logs: watch::Sender<bool>,
     http: JoinHandle<()>,
     task_loop: JoinHandle<()>,
     log_writer: JoinHandle<()>,
-    store: Arc<Sqlite>,
 }
 
 impl Server {
@@ -74,7 +74,8 @@ impl Server {
         write_private(&endpoint_path(&config.data), &format!("http://{address}\n"))?;
         let token_keys = everstep_engine::token_keys(&*catalog).await?;
 
-        let (sink, log_writer) = log_sink::StoreSink::start(logs.clone());
+        let (stop_logs, logs_stopped) = watch::channel(false);
+        let (sink, log_writer) = log_sink::StoreSink::start(logs.clone(), logs_stopped);
         let supervisor = Supervisor::start(config.worker(address), keys.clone(), Arc::new(sink));
         let functions = Functions::new(catalog, config.place());
         let code = Arc::new(code::Store::new(&config.data));
@@ -99,7 +100,7 @@ impl Server {
             }
         });
         info!(%address, data = %config.data.display(), "serving");
-        Ok(Self { address, keys, supervisor, stop, http, task_loop, log_writer, store })
+        Ok(Self { address, keys, supervisor, stop, stop_logs, http, task_loop, log_writer })
     }
 
     /// Returns where it listens.
@@ -119,17 +120,17 @@ impl Server {
 
     /// Ends it. What was acknowledged stays; what was under way is done again after the next start.
     pub async fn stop(self) {
-        let Self { stop, http, task_loop, supervisor, log_writer, store, .. } = self;
+        let Self { stop, stop_logs, mut http, task_loop, supervisor, log_writer, .. } = self;
         stop.send_replace(true);
         let _ = task_loop.await;
         // Callers that wait for an execution would keep the listener; they ask again after the restart.
-        if tokio::time::timeout(DRAIN_LIMIT, http).await.is_err() {
+        if tokio::time::timeout(DRAIN_LIMIT, &mut http).await.is_err() {
             info!("requests under way were cut off");
+            http.abort();
         }
         supervisor.shutdown().await;
-        drop(supervisor);
-        log_writer.abort();
-        drop(store);
+        stop_logs.send_replace(true);
+        let _ = log_writer.await;
     }
 }
 

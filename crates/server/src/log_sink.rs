@@ -5,7 +5,7 @@ use std::sync::Arc;
 use everstep_core::Timestamp;
 use everstep_store::{LogEvent, Logs};
 use everstep_worker::{LogLine, LogSink};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
@@ -18,11 +18,19 @@ type Batch = (String, String, Vec<LogEvent>);
 pub struct StoreSink(mpsc::Sender<Batch>);
 
 impl StoreSink {
-    /// Starts a sink, and the task that empties it, which ends when the sink is dropped.
-    pub fn start(logs: Arc<dyn Logs>) -> (Self, JoinHandle<()>) {
+    /// Starts a sink, and the task that empties it, which ends with the last line once `stop` turns true.
+    pub fn start(logs: Arc<dyn Logs>, mut stop: watch::Receiver<bool>) -> (Self, JoinHandle<()>) {
         let (sender, mut receiver) = mpsc::channel::<Batch>(BATCHES_MAX);
         let task = tokio::spawn(async move {
-            while let Some((group, stream, events)) = receiver.recv().await {
+            loop {
+                let batch = tokio::select! {
+                    batch = receiver.recv() => batch,
+                    _ = stop.wait_for(|stop| *stop), if !receiver.is_closed() => {
+                        receiver.close();
+                        continue;
+                    }
+                };
+                let Some((group, stream, events)) = batch else { return };
                 if let Err(error) = logs.append(&group, &stream, events).await {
                     error!(log.group = group, error = &error as &dyn std::error::Error, "log lines were lost");
                 }
