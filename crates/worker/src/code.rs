@@ -305,3 +305,47 @@ fn doing(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let action = format!("{verb} {}", path.display());
     move |source| Error::Io { action, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    /// Stores these files, of these sizes, and a link with a target of this length, with small limits.
+    #[track_caller]
+    fn check(files: &[usize], link_bytes: usize, expected: Result<(), &str>) {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for (number, size) in files.iter().enumerate() {
+            writer.start_file(number.to_string(), SimpleFileOptions::default()).unwrap();
+            writer.write_all(&vec![0; *size]).unwrap();
+        }
+        if link_bytes > 0 {
+            let target = "./".repeat(link_bytes / 2) + &"x".repeat(link_bytes % 2);
+            writer.add_symlink("link", target, SimpleFileOptions::default()).unwrap();
+        }
+        let zip = writer.finish().unwrap().into_inner();
+        let data_dir = tempfile::tempdir().unwrap();
+        let limits = Limits { zip_bytes: u64::MAX, code_bytes: 100_000, entries: 3 };
+        let store = Store { limits, ..Store::new(data_dir.path()) };
+        match (store.put(&zip), expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(Error::Refused(message)), Err(words)) => assert!(message.contains(words), "{message}"),
+            (stored, expected) => panic!("{stored:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn code_at_the_limits_is_stored_and_one_past_is_refused() {
+        let link_max = usize::try_from(limits::LINK_BYTES_MAX).unwrap();
+        check(&[100_000], 0, Ok(()));
+        check(&[100_001], 0, Err("larger than 100000 bytes"));
+        check(&[50_000, 50_000, 0], 0, Ok(()));
+        check(&[50_000, 50_000, 1], 0, Err("larger than 100000 bytes"));
+        check(&[0; 3], 0, Ok(()));
+        check(&[0; 4], 0, Err("4 entries, at most 3 are allowed"));
+        check(&[], link_max, Ok(()));
+        check(&[], link_max + 1, Err("no usable target"));
+    }
+}

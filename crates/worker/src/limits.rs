@@ -15,8 +15,8 @@ pub const CODE_BYTES_MAX: u64 = 250 * 1024 * 1024;
 /// Entries in a code package. Source: ours; Lambda names none, and an empty file costs a zip bomb nothing.
 pub const CODE_ENTRIES_MAX: usize = 200_000;
 
-/// Bytes of a symbolic link's target. Source: Linux `PATH_MAX`.
-pub const LINK_BYTES_MAX: u64 = 4096;
+/// Bytes of a symbolic link's target. Source: Linux `PATH_MAX`, less its closing zero.
+pub const LINK_BYTES_MAX: u64 = 4095;
 
 /// Bytes of one log line; a longer one is split. Source: CloudWatch Logs, event size of 256 KB less 26 bytes of
 /// overhead.

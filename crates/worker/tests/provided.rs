@@ -148,6 +148,7 @@ next()
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_poll_does_not_lose_the_invocation() {
     let world = World::new();
+    // The server closes its side when it has noticed.
     let code = bootstrap(
         r#"
 import socket, time
@@ -155,8 +156,8 @@ host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
 for _ in range(3):
     raw = socket.create_connection((host, int(port)))
     raw.sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n")
-    raw.close()
-call("GET", "/")
+    raw.shutdown(socket.SHUT_WR)
+    assert raw.recv(1) == b""
 print("broken", flush=True)
 while not os.path.exists("gate"): time.sleep(0.002)
 id, body = next()
