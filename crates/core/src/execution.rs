@@ -652,7 +652,6 @@ impl Execution {
         });
         in_flight.checkpoints += 1;
         in_flight.token = token;
-        self.deferred |= token == NextToken::WithheldByPause;
     }
 
     /// Sees to it that the function is invoked, now or when the pause is over. A running invocation will see for itself.

@@ -2,7 +2,7 @@
 //!
 //! `everstep.db` holds executions and the catalog and waits for the disk at each commit; `logs.db` holds what
 //! functions print and does not. Each file has one writer thread, which commits whatever is queued in one
-//! transaction, and a few read-only connections. Start reading at [`writer`]; the tables are in `schema/*.sql`.
+//! transaction, and a few read-only connections. Start reading at `writer.rs`; the tables are in `schema/*.sql`.
 
 mod catalog;
 mod database;
@@ -25,8 +25,8 @@ use std::sync::Arc;
 use self::database::{Database, Flush};
 use self::lock::Lock;
 use self::readers::Readers;
-pub use self::statistics::Statistics;
 use self::statistics::Counters;
+pub use self::statistics::Statistics;
 use self::writer::Writer;
 use crate::error::Error;
 
@@ -94,9 +94,9 @@ fn create_directory(directory: &Path) -> Result<(), Error> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     created.map_err(|error| failure::directory(directory, error))?;
     match directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => File::open(parent)
-            .and_then(|parent| parent.sync_all())
-            .map_err(|error| failure::directory(parent, error)),
+        Some(parent) => {
+            File::open(parent).and_then(|parent| parent.sync_all()).map_err(|error| failure::directory(parent, error))
+        }
         None => Ok(()),
     }
 }

@@ -64,8 +64,13 @@ impl Draft {
         let version = (records.len() as u64 + 1).saturating_add_signed(self.off_by);
         let first_event_id = records.last().map_or(1, |last| last.first_event_id + last.event_ids);
         let outcome = Event::OutcomeFixed(Outcome::Succeeded(Some(Payload::from(self.text.as_str()))));
-        let record =
-            Record { version, at: at(version as i64), first_event_id, event_ids: self.event_ids, events: vec![outcome] };
+        let record = Record {
+            version,
+            at: at(version as i64),
+            first_event_id,
+            event_ids: self.event_ids,
+            events: vec![outcome],
+        };
         let payloads = self.payloads.iter().map(|text| (Digest::of(text), text.as_str().into())).collect();
         Commit { execution: self.execution, record, head: self.head, payloads, effects: self.effects }
     }
@@ -221,9 +226,7 @@ async fn ask<S: Catalog + Executions + Logs>(store: &S, request: Asked) -> Strin
                 said(store.records(execution, first, last, limit, newest_first).await)
             }
             Request::Payload(execution, digest) => said(store.payload(execution, digest).await),
-            Request::Find(function, name) => {
-                said(store.find(&function, &format!("n{name}").parse().unwrap()).await)
-            }
+            Request::Find(function, name) => said(store.find(&function, &format!("n{name}").parse().unwrap()).await),
             Request::List(query) => said(Executions::list(store, &query).await),
             Request::Due(until, limit) => said(store.due(until, limit).await),
             Request::InFlight => said(store.in_flight().await.map(|mut executions| {

@@ -119,21 +119,15 @@ async fn swapped_files_are_refused() {
 
 #[tokio::test]
 async fn damaged_files_are_refused_and_left_alone() {
-    let nonsense = |_: Vec<u8>| b"this is a letter to my grandmother".repeat(1_000);
-    let truncated = |mut bytes: Vec<u8>| {
-        bytes.truncate(bytes.len() / 2);
-        bytes
-    };
-    let cut_in_the_header = |bytes: Vec<u8>| bytes[..50].to_vec();
-    let broken_first_page = |mut bytes: Vec<u8>| {
-        bytes[100..4096].fill(0xff);
-        bytes
-    };
-    let damages: [(&str, &dyn Fn(Vec<u8>) -> Vec<u8>); 4] = [
-        ("nonsense", &nonsense),
-        ("truncated", &truncated),
-        ("cut in the header", &cut_in_the_header),
-        ("broken first page", &broken_first_page),
+    type Damage = fn(Vec<u8>) -> Vec<u8>;
+    let damages: [(&str, Damage); 4] = [
+        ("nonsense", |_| b"this is a letter to my grandmother".repeat(1_000)),
+        ("truncated", |bytes| bytes[..bytes.len() / 2].to_vec()),
+        ("cut in the header", |bytes| bytes[..50].to_vec()),
+        ("broken first page", |mut bytes| {
+            bytes[100..4096].fill(0xff);
+            bytes
+        }),
     ];
     for (name, damage) in damages {
         let directory = tempfile::tempdir().unwrap();
@@ -262,7 +256,9 @@ const EXECUTIONS: u64 = 8;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "runs as a process of another test"]
 async fn victim() {
-    let directory = std::env::var_os(VICTIM).expect("only the other test runs it");
+    let Some(directory) = std::env::var_os(VICTIM) else {
+        return;
+    };
     let store = Arc::new(Sqlite::open(Path::new(&directory)).unwrap());
     let committing = (0..EXECUTIONS).map(|number| {
         let store = Arc::clone(&store);

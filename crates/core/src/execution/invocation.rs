@@ -104,7 +104,8 @@ fn judge_pending(execution: &Execution, now: Timestamp) -> Verdict {
     // What its last answer showed may have come too late for a handler that was about to suspend, and a step that
     // became ready wakes nobody a second time. One replay too many does no harm; one too few would sleep for ever.
     // A step that was ready all along is none of that: some replays never come to it.
-    let became_ready = || in_flight.news.iter().any(|news| execution.operations[*news].status == OperationStatus::Ready);
+    let became_ready =
+        || in_flight.news.iter().any(|news| execution.operations[*news].status == OperationStatus::Ready);
     let cut_off = in_flight.token == NextToken::WithheldByPause;
     if !execution.unseen.is_empty() || in_flight.news_in_last_answer || became_ready() || cut_off {
         return Verdict::Again { error: None, ending: Ending::Clean, at: now };

@@ -59,11 +59,17 @@ fn silence_times_it_out() {
 
 #[test]
 fn of_two_deadlines_the_earlier_wins() {
+    check(" timeout=5 heartbeat=3", &[(3, Heartbeat)], "TIMED_OUT error=Callback.Heartbeat");
+    check(" timeout=3 heartbeat=5", &[(3, Heartbeat)], "TIMED_OUT error=Callback.Timeout");
     check(" timeout=5 heartbeat=3", &[(9, Heartbeat)], "TIMED_OUT error=Callback.Heartbeat");
     check(" timeout=3 heartbeat=5", &[(9, Heartbeat)], "TIMED_OUT error=Callback.Timeout");
     check(" timeout=4 heartbeat=4", &[(9, Heartbeat)], "TIMED_OUT error=Callback.Timeout");
     check(" timeout=6 heartbeat=3", &[(2, Heartbeat), (9, Heartbeat)], "TIMED_OUT error=Callback.Heartbeat");
-    check(" timeout=5 heartbeat=3", &[(2, Heartbeat), (2, Heartbeat), (9, Heartbeat)], "TIMED_OUT error=Callback.Timeout");
+    check(
+        " timeout=5 heartbeat=3",
+        &[(2, Heartbeat), (2, Heartbeat), (9, Heartbeat)],
+        "TIMED_OUT error=Callback.Timeout",
+    );
 }
 
 #[test]

@@ -76,7 +76,11 @@ fn parent_may_start_earlier_in_the_batch_but_not_later() {
 
 #[test]
 fn one_bad_update_spoils_the_batch() {
-    check(&[], &["STEP START a", "CALLBACK START c", "WAIT START w"], "!Update for WAIT operation requires WaitOptions.");
+    check(
+        &[],
+        &["STEP START a", "CALLBACK START c", "WAIT START w"],
+        "!Update for WAIT operation requires WaitOptions.",
+    );
     check(&[], &["EXECUTION SUCCEED x error=E"], "!Cannot provide an Error for SUCCEED action.");
 }
 

@@ -170,6 +170,19 @@ fn step_that_became_ready_meanwhile_and_was_not_taken_up_invokes_it_again_at_onc
 }
 
 #[test]
+fn step_that_became_ready_meanwhile_and_was_taken_up_does_not_count() {
+    check_pending(
+        |world| {
+            world.checkpoint(&["STEP RETRY s delay=1", "CALLBACK START c"]);
+            world.pass(1);
+            assert_eq!(world.checkpoint(&[]), "s READY attempt=1");
+            assert_eq!(world.checkpoint(&["STEP START s", "STEP RETRY s delay=9"]), "s PENDING attempt=2");
+        },
+        None,
+    );
+}
+
+#[test]
 fn step_that_no_replay_takes_up_does_not_keep_the_function_busy() {
     let mut world = check_pending(
         |world| {
@@ -244,6 +257,18 @@ fn clean_invocation_resets_the_count() {
     world.begin();
     world.break_down("Runtime.ExitError");
     assert_eq!(world.status(), Failed);
+}
+
+#[test]
+fn clean_invocation_resets_the_delay_and_the_six_hours() {
+    let mut world = check_retries(&["TypeError"; 3], &[1_000, 2_000, 4_000], false);
+    world.begin();
+    world.checkpoint(&["WAIT START w wait=21600"]);
+    world.pending();
+    world.wake_after(21_600);
+    world.begin();
+    world.break_down("TypeError");
+    assert_eq!(world.invoked_in(), Some(1_000));
 }
 
 #[test]
@@ -361,7 +386,8 @@ fn invocation_does_not_begin_before_it_is_due() {
 
 #[test]
 fn what_is_due_happens_before_the_invocation_begins() {
-    let mut world = check_pending(|world| drop(world.checkpoint(&["WAIT START a wait=1", "WAIT START b wait=2"])), None);
+    let mut world =
+        check_pending(|world| drop(world.checkpoint(&["WAIT START a wait=1", "WAIT START b wait=2"])), None);
     world.wake_after(1);
     world.pass(1);
     world.begin();

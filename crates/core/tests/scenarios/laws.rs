@@ -17,12 +17,21 @@ const TIMEOUT_SECONDS: u64 = 1_000;
 #[derive(Clone, Debug)]
 enum Act {
     /// The clock goes on, or is set back.
-    Clock { millis: i64 },
+    Clock {
+        millis: i64,
+    },
     Begin,
     /// A checkpoint with the current token, or with one that is `behind`.
-    Checkpoint { behind: u32, client_token: Option<&'static str>, updates: Vec<String> },
+    Checkpoint {
+        behind: u32,
+        client_token: Option<&'static str>,
+        updates: Vec<String>,
+    },
     /// An answer of the n-th invocation from the last.
-    Answer { back: u8, result: InvocationResult },
+    Answer {
+        back: u8,
+        result: InvocationResult,
+    },
     Other(Command),
 }
 
@@ -78,7 +87,8 @@ fn operation_update() -> impl Strategy<Value = String> {
 }
 
 fn result() -> impl Strategy<Value = InvocationResult> {
-    let broken = |error_type: &str| InvocationResult::Broken { error_type: error_type.into(), error: error(error_type) };
+    let broken =
+        |error_type: &str| InvocationResult::Broken { error_type: error_type.into(), error: error(error_type) };
     prop_oneof![
         8 => Just(InvocationResult::Pending),
         1 => Just(InvocationResult::Succeeded { result: None }),
@@ -158,7 +168,8 @@ fn check(acts: &[Act]) {
         let before = world.clone();
         let accepted = world.send(&command).is_ok();
         world.token = world.state.checkpoint_token().or(world.token);
-        let news: Vec<&Event> = world.records[before.records.len()..].iter().flat_map(|record| &record.events).collect();
+        let news: Vec<&Event> =
+            world.records[before.records.len()..].iter().flat_map(|record| &record.events).collect();
         if news.iter().any(|event| matches!(event, Event::InvocationStarted { .. })) {
             assert_eq!(before.state.in_flight(), None, "one invocation at a time");
             begun += 1;

@@ -44,7 +44,8 @@ fn payloads_of_updates() {
 #[test]
 fn errors_of_updates() {
     let message = "Error object size must be less than or equal to 262144 bytes.";
-    for update in ["STEP FAIL a error", "STEP RETRY a delay=1 error", "CONTEXT FAIL p error", "EXECUTION FAIL x error"] {
+    for update in ["STEP FAIL a error", "STEP RETRY a delay=1 error", "CONTEXT FAIL p error", "EXECUTION FAIL x error"]
+    {
         check(update, limits::ERROR_BYTES_MAX, message);
     }
 }

@@ -151,6 +151,22 @@ fn handler_cut_off_by_a_pause_is_invoked_again_if_it_was_resumed_meanwhile() {
 }
 
 #[test]
+fn what_one_pause_deferred_is_not_made_up_for_after_the_next() {
+    let mut world = World::begun();
+    world.checkpoint(&["CALLBACK START c", "CALLBACK START d"]);
+    world.pause(None).unwrap();
+    world.checkpoint(&[]);
+    world.callback("c", CallbackCompletion::Succeed(None)).unwrap();
+    world.resume(None).unwrap();
+    world.pending();
+    world.begin();
+    world.pending();
+    world.pause(None).unwrap();
+    world.resume(None).unwrap();
+    check(&world, Running, None);
+}
+
+#[test]
 fn resume_takes_back_a_pause_that_has_not_taken_hold() {
     let mut world = World::begun();
     world.pause(None).unwrap();

@@ -211,11 +211,7 @@ fn chained_invoke_in_every_state() {
     let cancel = Err("Cannot cancel an INVOKE that does not exist or has already completed.");
     let start = "CHAINED_INVOKE START i target=durable";
     check(&[], start, Ok("i STARTED"));
-    check(
-        &[],
-        "CHAINED_INVOKE START i",
-        Err("Update for CHAINED_INVOKE operation requires ChainedInvokeOptions."),
-    );
+    check(&[], "CHAINED_INVOKE START i", Err("Update for CHAINED_INVOKE operation requires ChainedInvokeOptions."));
     check(&[], "CHAINED_INVOKE CANCEL i", cancel);
     check(&[start], start, again);
     check(&[start], "CHAINED_INVOKE CANCEL i", Ok("i CANCELLED"));

@@ -257,6 +257,8 @@ impl World {
         assert!(last.is_none_or(|last| last.at <= record.at), "time never runs backwards");
         let json = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record, "a record survives its storage");
+        let json = serde_json::to_string(&decision.effects).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Effect>>(&json).unwrap(), decision.effects, "so do the effects");
         self.records.push(record.clone());
         assert_eq!(Execution::replay(&self.records).as_ref(), Some(&decision.next), "a replay gives the same state");
         decision.next.check_counts();

@@ -630,8 +630,7 @@ async fn list_pages_are_complete_in_both_orders(store: Arc<dyn Executions>) {
                 let Some(last) = page.last() else {
                     break;
                 };
-                page_query.after =
-                    Some(ListPosition { started_at: last.new.started_at, execution: last.execution });
+                page_query.after = Some(ListPosition { started_at: last.new.started_at, execution: last.execution });
                 seen.extend(page.into_iter().map(|listed| listed.execution));
             }
             assert_eq!(seen, expected, "{page_query:?}");

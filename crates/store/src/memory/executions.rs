@@ -90,13 +90,8 @@ impl Executions for Memory {
         state.names.insert(name, commit.execution);
         state.last_number += 1;
         let number = state.last_number;
-        let created = Execution {
-            number,
-            new: execution,
-            head: Head::AT_BIRTH,
-            records: Vec::new(),
-            payloads: BTreeMap::new(),
-        };
+        let created =
+            Execution { number, new: execution, head: Head::AT_BIRTH, records: Vec::new(), payloads: BTreeMap::new() };
         state.executions.insert(commit.execution, created);
         Ok(state.apply(commit))
     }
@@ -128,9 +123,7 @@ impl Executions for Memory {
             return Ok(Vec::new());
         };
         let within = execution.records.iter().filter(|record| {
-            record.event_ids > 0
-                && record.first_event_id <= last
-                && record.first_event_id + record.event_ids > first
+            record.event_ids > 0 && record.first_event_id <= last && record.first_event_id + record.event_ids > first
         });
         Ok(if newest_first {
             within.rev().take(limit).cloned().collect()

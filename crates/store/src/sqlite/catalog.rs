@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Sqlite, rows};
 use super::writer::Refusal;
+use super::{Sqlite, rows};
 use crate::catalog::{Catalog, Document, Kind, Revision};
 use crate::error::Error;
 
@@ -53,14 +53,15 @@ impl Catalog for Sqlite {
         let read = move |connection: &Connection| {
             // No key is before the empty one, which may be a key itself.
             let sql = match after {
-                Some(_) => "SELECT revision, body, key FROM documents WHERE kind = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+                Some(_) => {
+                    "SELECT revision, body, key FROM documents WHERE kind = ?1 AND key > ?2 ORDER BY key LIMIT ?3"
+                }
                 None => "SELECT revision, body, key FROM documents WHERE kind = ?1 AND key >= ?2 ORDER BY key LIMIT ?3",
             };
             let mut statement = connection.prepare_cached(sql)?;
             let after = after.unwrap_or_default();
-            let found = statement.query_map(params![kind.as_str(), after, rows(limit)], |row| {
-                Ok((row.get(2)?, document(row)?))
-            })?;
+            let found = statement
+                .query_map(params![kind.as_str(), after, rows(limit)], |row| Ok((row.get(2)?, document(row)?)))?;
             found.collect()
         };
         self.main.readers.read(read).await

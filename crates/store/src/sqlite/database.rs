@@ -108,10 +108,14 @@ impl Database {
 
     fn prepare_to_write(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", match self.flush {
-            Flush::EachCommit => "FULL",
-            Flush::Sometimes => "NORMAL",
-        })?;
+        connection.pragma_update(
+            None,
+            "synchronous",
+            match self.flush {
+                Flush::EachCommit => "FULL",
+                Flush::Sometimes => "NORMAL",
+            },
+        )?;
         // What is deleted is overwritten.
         connection.pragma_update(None, "secure_delete", true)?;
         // The writer thread does it, when nobody waits.

@@ -90,8 +90,9 @@ impl Executions for Sqlite {
             let before_first = partition(versions, |version| {
                 event_ids(connection, row, version).map(|(first_id, count)| first_id.saturating_add(count) <= first)
             })?;
-            let up_to_last =
-                partition(versions, |version| event_ids(connection, row, version).map(|(first_id, _)| first_id <= last))?;
+            let up_to_last = partition(versions, |version| {
+                event_ids(connection, row, version).map(|(first_id, _)| first_id <= last)
+            })?;
             let sql = if newest_first {
                 "SELECT record FROM records WHERE execution = ?1 AND version > ?2 AND version <= ?3 AND event_ids > 0
                  ORDER BY version DESC LIMIT ?4"
@@ -182,12 +183,13 @@ impl Executions for Sqlite {
     async fn postpone_effect(&self, id: EffectId, effect: Effect, due: Timestamp) -> Result<(), Error> {
         let effect = json(&effect);
         let bytes = effect.len();
-        let write = move |connection: &Connection| {
-            connection
-                .prepare_cached("UPDATE effects SET effect = ?2, due = ?3 WHERE id = ?1")?
-                .execute(params![id.0, effect, due.as_millis()])?;
-            Ok(())
-        };
+        let write =
+            move |connection: &Connection| {
+                connection
+                    .prepare_cached("UPDATE effects SET effect = ?2, due = ?3 WHERE id = ?1")?
+                    .execute(params![id.0, effect, due.as_millis()])?;
+                Ok(())
+            };
         self.main.writer.write(bytes, write).await
     }
 
@@ -333,9 +335,11 @@ fn insert_effect(
     due: Timestamp,
     effect: &str,
 ) -> rusqlite::Result<EffectId> {
-    connection
-        .prepare_cached("INSERT INTO effects (execution, due, effect) VALUES (?1, ?2, ?3)")?
-        .execute(params![execution, due.as_millis(), effect])?;
+    connection.prepare_cached("INSERT INTO effects (execution, due, effect) VALUES (?1, ?2, ?3)")?.execute(params![
+        execution,
+        due.as_millis(),
+        effect
+    ])?;
     Ok(EffectId(connection.last_insert_rowid()))
 }
 
@@ -370,7 +374,11 @@ pub(super) fn execution_id(row: &Row<'_>, column: usize) -> rusqlite::Result<Exe
     row.get(column).map(ExecutionId::from_bytes)
 }
 
-fn json_column<T: DeserializeOwned>(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<T>> {
+fn json_column<T: DeserializeOwned>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> rusqlite::Result<Vec<T>> {
     connection.prepare_cached(sql)?.query_map(params, |row| from_json(row, 0))?.collect()
 }
 

@@ -114,7 +114,9 @@ fn make_stream(connection: &Connection, group: i64, name: &str) -> rusqlite::Res
     if let Some(row) = find_stream(connection, group, name)? {
         return Ok(row);
     }
-    connection.prepare_cached("INSERT INTO streams (log_group, name) VALUES (?1, ?2)")?.execute(params![group, name])?;
+    connection
+        .prepare_cached("INSERT INTO streams (log_group, name) VALUES (?1, ?2)")?
+        .execute(params![group, name])?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -166,9 +168,8 @@ fn trim(connection: &Connection, before: Timestamp, limit: usize) -> rusqlite::R
         delete.execute([position])?;
     }
     let streams: BTreeSet<i64> = old.iter().map(|(_, stream)| *stream).collect();
-    let mut forget = connection.prepare_cached(
-        "DELETE FROM streams WHERE row = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE stream = ?1)",
-    )?;
+    let mut forget = connection
+        .prepare_cached("DELETE FROM streams WHERE row = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE stream = ?1)")?;
     for stream in streams {
         forget.execute([stream])?;
     }

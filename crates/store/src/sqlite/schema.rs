@@ -20,12 +20,10 @@ pub(super) struct Schema {
 }
 
 /// Executions and catalog: `EVST`.
-pub(super) static MAIN: Schema =
-    Schema { application_id: 0x4556_5354, steps: &[include_str!("schema/main_1.sql")] };
+pub(super) static MAIN: Schema = Schema { application_id: 0x4556_5354, steps: &[include_str!("schema/main_1.sql")] };
 
 /// Logs: `EVSL`.
-pub(super) static LOGS: Schema =
-    Schema { application_id: 0x4556_534c, steps: &[include_str!("schema/logs_1.sql")] };
+pub(super) static LOGS: Schema = Schema { application_id: 0x4556_534c, steps: &[include_str!("schema/logs_1.sql")] };
 
 impl Schema {
     fn newest(&self) -> usize {
@@ -40,9 +38,8 @@ impl Schema {
         let failed = |error| failure::file(path, error);
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(failed);
         let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
-        let tables: i64 = connection
-            .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
-            .map_err(failed)?;
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(failed)?;
         if (application_id, version, tables) == (0, 0, 0) {
             return Ok(0);
         }

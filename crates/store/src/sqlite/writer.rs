@@ -344,6 +344,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn fault_of_one_request_rolls_its_whole_group_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, _) = start(directory.path());
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let holding = writer.write(0, move |connection| {
+            gate.recv().expect("the test lets it go");
+            put("first", 1)(connection)
+        });
+        let faulty = writer.write(0, |connection| {
+            put("half", 1)(connection)?;
+            Err::<(), _>(Refusal::Broken(rusqlite::Error::InvalidQuery))
+        });
+        let (held, last, fault, ()) =
+            tokio::join!(holding, writer.write(0, put("last", 1)), faulty, async { release.send(()).unwrap() });
+        assert!(matches!(fault, Err(Error::Failed { .. })), "{fault:?}");
+        // Whether the first one was in that group is a matter of timing; each answer is true either way.
+        let expected: Vec<&str> = [("first", held), ("last", last)]
+            .into_iter()
+            .filter(|(_, answer)| answer.is_ok())
+            .map(|(key, _)| key)
+            .collect();
+        assert_eq!(keys(&writer).await, expected);
+        assert!(expected.len() < 2, "the fault hit nobody");
+    }
+
+    #[tokio::test]
     async fn failed_commit_is_unknown_and_the_file_is_opened_anew() {
         let directory = tempfile::tempdir().unwrap();
         let (writer, counters) = start(directory.path());
