@@ -1,2 +1,51 @@
-//! Placeholder while the walls go up.
-fn main() {}
+//! Chores of the repository: one module for each.
+
+mod check;
+mod direction;
+mod generate;
+mod run;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Checks, tests and chores of the Everstep repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Check formatting, lints, docs, dependency direction, generated files, licences and bans
+    Check,
+    /// Ask the advisory database about the dependencies; says so if it cannot be reached
+    Advisories,
+    /// Set up and run the tests: all, or only some
+    Test(test::Test),
+    /// Kill the server again and again while executions run, and check that nothing is lost
+    Chaos(test::Chaos),
+    /// Write what is generated: docs/limits.md
+    Generate,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().chore {
+        Chore::Check => check::check(),
+        Chore::Advisories => check::advisories(),
+        Chore::Test(test) => test.run(),
+        Chore::Chaos(chaos) => chaos.run(),
+        Chore::Generate => generate::generate(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

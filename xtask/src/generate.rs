@@ -1,0 +1,82 @@
+//! `docs/limits.md`: every limit with its unit and source, out of the code that enforces it.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+
+use crate::run::root;
+
+/// The files that define limits, and what they are limits of.
+const SOURCES: [(&str, &str); 2] =
+    [("crates/core/src/limits.rs", "Executions"), ("crates/worker/src/limits.rs", "Functions as processes")];
+
+const INTRODUCTION: &str = "\
+# Limits
+
+Generated from the source by `cargo xtask generate`. Units are in the names; \"Everstep's own\" marks what AWS does not say.
+";
+
+/// Writes what is generated.
+pub fn generate() -> anyhow::Result<()> {
+    fs::write(path(), page()?).with_context(|| format!("cannot write {}", path().display()))
+}
+
+/// Fails if what is generated is not up to date.
+pub fn check() -> anyhow::Result<()> {
+    let written = fs::read_to_string(path()).unwrap_or_default();
+    ensure!(written == page()?, "docs/limits.md is not up to date: run `cargo xtask generate`");
+    Ok(())
+}
+
+fn path() -> PathBuf {
+    root().join("docs/limits.md")
+}
+
+fn page() -> anyhow::Result<String> {
+    let mut page = INTRODUCTION.to_string();
+    for (file, title) in SOURCES {
+        let source = fs::read_to_string(root().join(file)).with_context(|| format!("cannot read {file}"))?;
+        let _ = write!(page, "\n## {title}\n\n| Name | Value | Meaning |\n| --- | --- | --- |\n");
+        for (name, value, meaning) in constants(&source) {
+            let _ = writeln!(page, "| `{name}` | {value} | {meaning} |");
+        }
+    }
+    Ok(page)
+}
+
+/// Finds public constants with their values and doc comments.
+fn constants(source: &str) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    let mut doc = String::new();
+    for line in source.lines() {
+        if let Some(text) = line.strip_prefix("///") {
+            doc.push_str(if doc.is_empty() { text.trim_start() } else { text });
+        } else if let Some((name, value)) = constant(line) {
+            found.push((name, value, std::mem::take(&mut doc)));
+        } else {
+            doc.clear();
+        }
+    }
+    found
+}
+
+fn constant(line: &str) -> Option<(String, String)> {
+    let rest = line.strip_prefix("pub const ").or_else(|| line.strip_prefix("pub(crate) const "))?;
+    let (name, rest) = rest.split_once(':')?;
+    let (_, value) = rest.split_once(" = ")?;
+    Some((name.into(), value.trim_end_matches(';').replace('_', " ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_are_found_with_their_docs() {
+        let source = "//! Module.\n\n/// Longest thing,\n/// in seconds.\npub const THING_SECONDS_MAX: u64 = 1_000;\n";
+        let expected = ("THING_SECONDS_MAX".into(), "1 000".into(), "Longest thing, in seconds.".into());
+        assert_eq!(constants(source), [expected]);
+    }
+}

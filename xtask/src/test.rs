@@ -1,0 +1,110 @@
+//! `cargo xtask test`: everything, set up from nothing.
+
+use std::fs;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use crate::run::{cargo, root, run, say};
+use crate::tools;
+
+/// Where the tests keep interpreters and SDKs, so that they are installed once.
+const RUNTIMES: &str = "target/test-runtimes";
+
+/// Set up and run the tests.
+#[derive(Args)]
+pub struct Test {
+    /// Only this part
+    #[arg(long)]
+    only: Option<Part>,
+    /// Only tests whose names contain this
+    filter: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The tests of the crates, with real processes
+    Unit,
+    /// The tests with AWS's own clients and SDKs
+    Clients,
+}
+
+/// Kill the server again and again while executions run.
+#[derive(Args)]
+pub struct Chaos {
+    /// How often the server is killed
+    #[arg(long, default_value_t = 50)]
+    kills: u32,
+    /// How many executions run
+    #[arg(long, default_value_t = 200)]
+    executions: u32,
+    /// Repeat a run by the seed that it printed
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Test {
+    /// Runs them.
+    pub fn run(self) -> anyhow::Result<()> {
+        if self.only != Some(Part::Clients) {
+            self.unit()?;
+        }
+        if self.only != Some(Part::Unit) {
+            self.clients()?;
+        }
+        println!("\nall tests pass");
+        Ok(())
+    }
+
+    fn unit(&self) -> anyhow::Result<()> {
+        say("tests of the crates");
+        let mut arguments = vec!["test", "--workspace", "--quiet"];
+        arguments.extend(self.filter.as_deref());
+        run(&cargo(), &arguments, &[])
+    }
+
+    fn clients(&self) -> anyhow::Result<()> {
+        let python = set_up()?;
+        say("tests with AWS's clients and SDKs");
+        let mut arguments = vec!["-m", "pytest", "--quiet", "-n", "4", "-c", "tests/pyproject.toml", "tests/clients"];
+        if let Some(filter) = &self.filter {
+            arguments.extend(["-k", filter]);
+        }
+        run(&python, &arguments, &[("PYTHONDONTWRITEBYTECODE", "1")])?;
+        if self.filter.is_none() {
+            Chaos { kills: 3, executions: 20, seed: None }.with(&python)?;
+        }
+        Ok(())
+    }
+}
+
+impl Chaos {
+    /// Runs it.
+    pub fn run(self) -> anyhow::Result<()> {
+        let python = set_up()?;
+        self.with(&python)
+    }
+
+    fn with(&self, python: &str) -> anyhow::Result<()> {
+        say(&format!("chaos: {} executions, {} kills", self.executions, self.kills));
+        let (kills, executions) = (self.kills.to_string(), self.executions.to_string());
+        let seed = self.seed.map(|seed| seed.to_string());
+        let mut arguments = vec!["tests/chaos/chaos.py", "--kills", &kills, "--executions", &executions];
+        if let Some(seed) = &seed {
+            arguments.extend(["--seed", seed]);
+        }
+        run(python, &arguments, &[("PYTHONDONTWRITEBYTECODE", "1")])
+    }
+}
+
+/// Gets everything ready that the client tests need. Returns the Python to run them with.
+fn set_up() -> anyhow::Result<String> {
+    say("building everstep");
+    run(&cargo(), &["build", "--quiet", "--package", "everstep-cli"], &[])?;
+    fs::create_dir_all(root().join(RUNTIMES)).with_context(|| format!("cannot create {RUNTIMES}"))?;
+    let file = "tests/clients/requirements.txt";
+    let requirements = fs::read_to_string(root().join(file)).with_context(|| format!("cannot read {file}"))?;
+    let python = tools::python_with("clients/venv", &requirements, &["--requirement", file])?;
+    run(&python, &["tests/clients/packages.py"], &[])?;
+    Ok(python)
+}
