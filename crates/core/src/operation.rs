@@ -187,18 +187,17 @@ impl Operation {
 
     /// Refuses an update that calls this operation something else than it was called before.
     pub(crate) fn check_identity(&self, update: &OperationUpdate) -> Result<(), Rejection> {
-        let differs = |known: bool, given: bool| given && !known;
         let Opening { operation_type, parent, name, sub_type, .. } = &self.opening;
         if *operation_type != update.operation_type {
             return Err(Rejection::invalid("Inconsistent operation type."));
         }
-        if differs(*sub_type == update.sub_type, update.sub_type.is_some()) {
+        if update.sub_type.is_some() && update.sub_type != *sub_type {
             return Err(Rejection::invalid("Inconsistent operation subtype."));
         }
-        if differs(*name == update.name, update.name.is_some()) {
+        if update.name.is_some() && update.name != *name {
             return Err(Rejection::invalid("Inconsistent operation name."));
         }
-        if differs(*parent == update.parent, update.parent.is_some()) {
+        if update.parent.is_some() && update.parent != *parent {
             return Err(Rejection::invalid("Inconsistent parent operation id."));
         }
         Ok(())

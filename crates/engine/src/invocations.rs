@@ -63,7 +63,11 @@ impl Engine {
             request_id,
             started_at: execution.started_at(),
             checkpoint_token: self.keys.seal_checkpoint(&token),
-            updated_operation_ids: execution.updated_operation_ids().map(ToString::to_string).collect(),
+            updated_operation_ids: execution
+                .updated_operation_ids()
+                .filter(|id| operations.iter().any(|operation| operation.opening.id == **id))
+                .map(ToString::to_string)
+                .collect(),
             operations,
             texts,
             start,

@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 
-use super::{Decision, Draft, Execution};
+use super::draft::Draft;
+use super::{Decision, Execution};
 use crate::command::{Action, Checkpoint, OperationUpdate};
 use crate::event::{Effect, Event, NextToken, Outcome, Parent};
 use crate::id::OperationId;
 use crate::limits;
 use crate::operation::chained_invoke::Target;
 use crate::operation::{
-    Detail, Opening, OperationType, callback, chained_invoke, context, forbid_error, forbid_payload, invalid_action,
-    step, wait,
+    Detail, Opening, OperationType, callback, chained_invoke, check_payload_size, context, forbid_error,
+    forbid_payload, invalid_action, step, wait,
 };
 use crate::payload::ErrorObject;
 use crate::rejection::Rejection;
+use crate::time::Timestamp;
 use crate::token::{CallbackId, CheckpointToken, TokenKeys};
 
 /// Decides on a checkpoint whose token was genuine.
@@ -148,7 +150,7 @@ fn apply_to_execution(draft: &mut Draft, update: &OperationUpdate) -> Result<(),
         Action::Succeed => {
             forbid_error(update)?;
             let bytes_max = draft.next.result_bytes_max();
-            crate::operation::check_payload_size(update, "EXECUTION output", bytes_max)?;
+            check_payload_size(update, "EXECUTION output", bytes_max)?;
             Outcome::Succeeded(update.payload.clone())
         }
         Action::Fail => {
@@ -166,7 +168,7 @@ fn exceeds_quota(execution: &Execution) -> bool {
 }
 
 /// Ends the execution instead of taking the batch: nothing of it is applied.
-fn refuse_for_quota(execution: &Execution, at: crate::Timestamp, checkpoint: &Checkpoint) -> Decision {
+fn refuse_for_quota(execution: &Execution, at: Timestamp, checkpoint: &Checkpoint) -> Decision {
     let message = format!(
         "The execution exceeds a quota: at most {} operations and {} bytes of payload data.",
         limits::OPERATIONS_MAX,

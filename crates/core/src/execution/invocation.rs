@@ -1,6 +1,7 @@
 //! Invocations: when one may begin, and what its end means.
 
-use super::{Draft, Execution, Invocation, Pause, lifecycle};
+use super::draft::Draft;
+use super::{Execution, Invocation, Pause, lifecycle};
 use crate::command::InvocationResult;
 use crate::event::{Ending, Event, InvocationCompleted, NextToken, StartMode};
 use crate::id::RequestId;
@@ -23,21 +24,15 @@ pub(super) fn complete(draft: &mut Draft, request_id: RequestId, result: &Invoca
         Invocation::InFlight(in_flight) if in_flight.request_id == request_id => in_flight.started_at,
         Invocation::InFlight(_) | Invocation::Idle | Invocation::Due { .. } => return,
     };
-    let verdict = match judge(&draft.next, result, draft.at) {
-        Verdict::Again { .. } | Verdict::Asleep | Verdict::Over { .. } if draft.next.closed.is_some() => {
-            Verdict::Closed(error_of(result))
-        }
-        verdict => verdict,
-    };
     let completed = |error: Option<ErrorDocument>, ending, again_at| {
         Event::InvocationCompleted(InvocationCompleted { request_id, started_at, error, ending, again_at })
     };
-    match verdict {
-        Verdict::Closed(error) => {
-            draft.record(completed(error, Ending::Clean, None));
-            lifecycle::announce_fixed_outcome(draft);
-            return;
-        }
+    if draft.next.closed.is_some() {
+        draft.record(completed(error_of(result), Ending::Clean, None));
+        lifecycle::announce_fixed_outcome(draft);
+        return;
+    }
+    match judge(&draft.next, result, draft.at) {
         Verdict::Over { error, ending, terminal } => {
             draft.record(completed(error, ending, None));
             draft.announce(terminal);
@@ -53,8 +48,6 @@ pub(super) fn complete(draft: &mut Draft, request_id: RequestId, result: &Invoca
 
 /// What the end of an invocation leads to.
 enum Verdict {
-    /// The outcome was fixed before; history gets to know of both.
-    Closed(Option<ErrorDocument>),
     /// The execution ends.
     Over { error: Option<ErrorDocument>, ending: Ending, terminal: Event },
     /// It sleeps until something happens.
@@ -144,11 +137,11 @@ fn retry_class(error_type: &str) -> RetryClass {
 }
 
 fn retry_at_once(execution: &Execution, now: Timestamp) -> Option<Timestamp> {
-    (execution.failures + 1 < limits::INVOCATION_FAILURES_MAX && has_quota(execution)).then_some(now)
+    (execution.runtime_failures + 1 < limits::INVOCATION_FAILURES_MAX && has_quota(execution)).then_some(now)
 }
 
 fn retry_with_backoff(execution: &Execution, now: Timestamp) -> Option<Timestamp> {
-    let factor = 1_u64.checked_shl(execution.failures).unwrap_or(u64::MAX);
+    let factor = 1_u64.checked_shl(execution.handler_failures).unwrap_or(u64::MAX);
     let delay = limits::RETRY_DELAY_MILLIS_FIRST.saturating_mul(factor).min(limits::RETRY_DELAY_MILLIS_MAX);
     let at = now.plus_millis(delay);
     let budget_ends = execution.failing_since.unwrap_or(now).plus_seconds(limits::RETRY_BUDGET_SECONDS);

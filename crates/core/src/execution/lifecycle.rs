@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Draft, Pause};
+use super::Pause;
+use super::draft::Draft;
 use crate::command::{CallbackCompletion, ChainedCompletion};
 use crate::event::{Event, Outcome, PauseRequest};
 use crate::id::{ClientToken, OperationId};
@@ -155,10 +156,7 @@ pub(super) fn resume(
 /// Marks an execution that is over as to be forgotten.
 pub(super) fn delete(draft: &mut Draft) -> Result<(), Rejection> {
     if !draft.next.is_announced() {
-        let status = draft.next.status();
-        return Err(Rejection::conflict(format!(
-            "The execution is {status}; only one that is over can be deleted. Stop it first."
-        )));
+        return Err(Rejection::conflict("The execution is not over yet. Stop it before you delete it."));
     }
     if !draft.next.deleting {
         draft.record(Event::DeletionRequested);

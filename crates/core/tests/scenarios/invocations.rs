@@ -41,6 +41,14 @@ fn check_retries(error_types: &[&str], delays: &[u64], ends: bool) -> World {
 }
 
 #[test]
+fn one_kind_of_failure_does_not_count_as_the_other() {
+    let (thrown, exit) = ("ValueError", "Runtime.ExitError");
+    check_retries(&[thrown, thrown, thrown, thrown, exit], &[1_000, 2_000, 4_000, 8_000, 0], false);
+    check_retries(&[exit, exit, exit, thrown], &[0, 0, 0, 1_000], false);
+    check_retries(&[exit, thrown, exit, exit, exit], &[0, 1_000, 0, 0], true);
+}
+
+#[test]
 fn pending_operation_lets_the_handler_sleep() {
     for start in [
         "WAIT START x wait=9",
