@@ -50,12 +50,12 @@ In another terminal:
   export AWS_ENDPOINT_URL=http://{address}
   export AWS_ACCESS_KEY_ID={id}
   export AWS_SECRET_ACCESS_KEY={secret}
-  export AWS_REGION={region}
+  export AWS_REGION={region} AWS_DEFAULT_REGION={region}
 
   aws lambda create-function --function-name hello --runtime python3.13 --handler app.handler \\
     --role arn:aws:iam::123456789012:role/any --zip-file fileb://function.zip \\
     --durable-config ExecutionTimeout=900,RetentionPeriodInDays=7
-  aws lambda invoke --function-name 'hello:$LATEST' --payload '{{}}' /dev/stdout
+  aws lambda invoke --function-name 'hello:$LATEST' result.json
   everstep executions list
 
 Ctrl-C ends it; what it knows stays in the data directory.
