@@ -8,14 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from everstep_server import BINARY
+from everstep_server import BINARY, EverstepServer
 from packages import REPOSITORY
 
 FILE = re.compile(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
 COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 
-def test_quick_start_runs_as_written(server, tmp_path):
+def test_quick_start_runs_as_written(server: EverstepServer, tmp_path: Path):
     text = (REPOSITORY / "docs" / "quick-start.md").read_text()
     files = FILE.findall(text)
     assert [name for name, _ in files] == ["app.py", "index.mjs"]
@@ -31,7 +31,12 @@ def test_quick_start_runs_as_written(server, tmp_path):
     for commands in COMMANDS.findall(text):
         done = subprocess.run(
             ["bash", "-euc", commands],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=240,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         if "executions show" in commands:

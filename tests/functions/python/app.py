@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+
 import callbacks  # noqa: F401
 import chaos  # noqa: F401
 import conditions  # noqa: F401
@@ -13,7 +15,6 @@ import invokes  # noqa: F401
 import large  # noqa: F401
 import steps  # noqa: F401
 import waits  # noqa: F401
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from common import CASES, Event
 
 

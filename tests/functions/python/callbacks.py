@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.config import CallbackConfig, WaitForCallbackConfig
+
 from common import Event, attempts, case, note, seconds
 
 

@@ -1,27 +1,33 @@
 """The workflows that the chaos program runs while it kills the server.
 
-Each step writes `start STEP NANOSECONDS` when its body begins; after `context.step` has returned, which is after the
-checkpoint was acknowledged, the handler writes `acknowledged STEP NANOSECONDS`.
+Each step writes `start STEP NANOSECONDS PROCESS` when its body begins; after `context.step` has returned, which is
+after the checkpoint was acknowledged, the handler writes `acknowledged STEP NANOSECONDS PROCESS`.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.config import ParallelConfig
+
 from common import Event, case, note, seconds
+
+
+def _record(event: Event, what: str, name: str) -> None:
+    note(event, event["name"], f"{what} {name} {time.time_ns()} {os.getpid()}")
 
 
 def _step(event: Event, context: DurableContext, name: str) -> str:
     def body(_: Any) -> str:
-        note(event, event["name"], f"start {name} {time.time_ns()}")
+        _record(event, "start", name)
         time.sleep(event["work"])
         return f"{event['name']}/{name}"
 
     result = context.step(body, name=name)
-    note(event, event["name"], f"acknowledged {name} {time.time_ns()}")
+    _record(event, "acknowledged", name)
     return result
 
 
@@ -42,9 +48,7 @@ def chaos_waits(event: Event, context: DurableContext) -> list[Any]:
 @case
 def chaos_callback(event: Event, context: DurableContext) -> list[Any]:
     before = _step(event, context, "before")
-    answer = context.wait_for_callback(
-        lambda id_, _: note(event, "callbacks", f"{event['name']} {id_}"), name="answer"
-    )
+    answer = context.wait_for_callback(lambda id_, _: note(event, "callbacks", f"{event['name']} {id_}"), name="answer")
     return [before, answer, _step(event, context, "after")]
 
 

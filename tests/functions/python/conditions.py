@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
+
 from common import Event, case, seconds
 
 

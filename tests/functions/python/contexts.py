@@ -11,6 +11,7 @@ from aws_durable_execution_sdk_python.config import (
     MapConfig,
     ParallelConfig,
 )
+
 from common import Event, case, seconds
 
 
@@ -41,9 +42,7 @@ def child_fails(_event: Event, context: DurableContext) -> Any:
 
 @case
 def child_virtual(_event: Event, context: DurableContext) -> str:
-    return context.run_in_child_context(
-        lambda _: "unrecorded", name="outer", config=ChildConfig(is_virtual=True)
-    )
+    return context.run_in_child_context(lambda _: "unrecorded", name="outer", config=ChildConfig(is_virtual=True))
 
 
 @case
@@ -51,9 +50,7 @@ def map_items(event: Event, context: DurableContext) -> list[Any]:
     def double(child: DurableContext, item: int, index: int, _items: Any) -> int:
         return child.step(lambda _: item * 2, name=f"double-{index}")
 
-    return context.map(
-        event["items"], double, name="doubles", config=MapConfig(max_concurrency=1)
-    ).get_results()
+    return context.map(event["items"], double, name="doubles", config=MapConfig(max_concurrency=1)).get_results()
 
 
 @case
@@ -77,8 +74,6 @@ def parallel_tolerant(_event: Event, context: DurableContext) -> list[int]:
     result = context.parallel(
         [broken, _letter("a")],
         name="both",
-        config=ParallelConfig(
-            max_concurrency=1, completion_config=CompletionConfig(tolerated_failure_count=1)
-        ),
+        config=ParallelConfig(max_concurrency=1, completion_config=CompletionConfig(tolerated_failure_count=1)),
     )
     return [result.success_count, result.failure_count]

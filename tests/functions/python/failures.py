@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, InvocationError
+
 from common import Event, case, first_time, note, seconds
 
 

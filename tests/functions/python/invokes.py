@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext
+
 from common import Event, case, seconds
 
 
@@ -17,7 +18,7 @@ def invoke(event: Event, context: DurableContext) -> Any:
 def invoke_caught(event: Event, context: DurableContext) -> str:
     try:
         context.invoke(event["target"], event["payload"], name="call")
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         return f"caught {error}"
     return "not caught"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aws_durable_execution_sdk_python import DurableContext
+
 from common import Event, case, note, seconds
 
 
@@ -29,8 +30,7 @@ def many_large_steps(event: Event, context: DurableContext) -> int:
     """Record more than one envelope carries: the SDK fetches the rest of its state."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     texts = [
-        context.step(lambda _, n=n: letters[n % 26] * event["size"], name=f"step-{n}")
-        for n in range(event["count"])
+        context.step(lambda _, n=n: letters[n % 26] * event["size"], name=f"step-{n}") for n in range(event["count"])
     ]
     context.wait(seconds(1), name="pause")
     return sum(len(text) for n, text in enumerate(texts) if set(text) == {letters[n % 26]})

@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.config import StepConfig, StepSemantics
+
 from common import Event, attempts, block_until, case, first_time, note
 
 
@@ -48,7 +49,7 @@ def step_fails(_event: Event, context: DurableContext) -> str:
 def step_failure_caught(_event: Event, context: DurableContext) -> str:
     try:
         context.step(_never, name="hopeless", config=StepConfig(retry_strategy=attempts(1)))
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         return f"caught {error}"
     return "not caught"
 
@@ -71,9 +72,7 @@ def _crashing(event: Event, context: DurableContext, tries: int) -> str:
     return context.step(
         body,
         name="crashing",
-        config=StepConfig(
-            retry_strategy=attempts(tries), step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY
-        ),
+        config=StepConfig(retry_strategy=attempts(tries), step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aws_durable_execution_sdk_python import DurableContext
+
 from common import Event, case, seconds
 
 

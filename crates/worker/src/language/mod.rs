@@ -1,6 +1,6 @@
 //! What differs between languages: which interpreter runs the code, with which bootstrap, beside which packages.
 //!
-//! To add a language: a variant of [`Runtime`](crate::Runtime), a file here that makes its [`Toolchain`], one arm in
+//! To add a language: a variant of [`Runtime`], a file here that makes its [`Toolchain`], one arm in
 //! [`Toolchains::get`].
 
 mod install;

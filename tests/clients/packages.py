@@ -1,0 +1,151 @@
+"""Builds what the tests deploy and run, below `target/clients`; anything already built for these versions is kept.
+
+Run it as a program to build everything with a line of progress for each thing; the tests call it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FUNCTIONS = REPOSITORY / "tests" / "functions"
+BUILT = REPOSITORY / "target" / "clients"
+RUNTIMES = REPOSITORY / "target" / "test-runtimes"
+
+PYTHON_SDK = "aws-durable-execution-sdk-python"
+PYTHON_SDK_VERSIONS = {"python": "3.0.0", "python1": "1.7.0"}
+JAVASCRIPT_CLIENT = "@aws-sdk/client-lambda@3.1164.0"
+NODE_MAJOR = 22
+
+
+def python_package(name: str) -> Path:
+    """Build the code package of the Python functions with one version of the SDK.
+
+    boto3 is not in it: as on AWS, the runtime brings it.
+    """
+    requirement = f"{PYTHON_SDK}=={PYTHON_SDK_VERSIONS[name]}"
+
+    def install(directory: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        run([*pip, "--no-deps", "--no-compile", "--target", str(directory), requirement])
+
+    site = once(BUILT / f"functions-{name}", requirement, f"installing {requirement}", install)
+    return package(name, [(FUNCTIONS / "python", "*.py"), (site, "**/*")])
+
+
+def javascript_package() -> Path:
+    """Build the code package of the JavaScript functions with the SDK and all that it needs."""
+    manifest = FUNCTIONS / "javascript" / "package.json"
+
+    def install(directory: Path) -> None:
+        shutil.copy(manifest, directory)
+        npm_install(directory)
+
+    modules = once(BUILT / "functions-javascript", manifest.read_text(), "installing the JavaScript SDK", install)
+    return package("javascript", [(FUNCTIONS / "javascript", "*.mjs"), (modules, "**/*")])
+
+
+def javascript_plain_package() -> Path:
+    """Build a code package without `node_modules`: the AWS SDK must come from the runtime."""
+    return package("javascript-plain", [(FUNCTIONS / "javascript", "plain.mjs")])
+
+
+def javascript_client() -> Path:
+    """Install the AWS SDK for JavaScript for the tests' own use; return the directory."""
+
+    def install(directory: Path) -> None:
+        (directory / "package.json").write_text('{"private": true, "type": "module"}')
+        npm_install(directory, JAVASCRIPT_CLIENT)
+
+    return once(BUILT / "javascript-client", JAVASCRIPT_CLIENT, f"installing {JAVASCRIPT_CLIENT}", install)
+
+
+def node() -> str:
+    """Return a Node.js that the AWS SDK for JavaScript runs on: the machine's, else one from npm."""
+    found = shutil.which("node")
+    if found is not None:
+        version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True)
+        if int(version.stdout.lstrip("v").split(".")[0]) >= NODE_MAJOR:
+            return found
+    machine = {"x86_64": "x64", "aarch64": "arm64"}[os.uname().machine]
+    requirement = f"node-linux-{machine}@{NODE_MAJOR}"
+
+    def install(directory: Path) -> None:
+        (directory / "package.json").write_text('{"private": true}')
+        npm_install(directory, requirement)
+
+    directory = once(BUILT / "node", requirement, f"installing Node.js {NODE_MAJOR}", install)
+    return str(directory / "node_modules" / f"node-linux-{machine}" / "bin" / "node")
+
+
+def all_packages() -> dict[str, Path]:
+    """Build every code package; return them by name."""
+    packages = {name: python_package(name) for name in PYTHON_SDK_VERSIONS}
+    return packages | {
+        "javascript": javascript_package(),
+        "javascript-plain": javascript_plain_package(),
+    }
+
+
+def npm_install(directory: Path, *packages: str) -> None:
+    """Run `npm install` in a directory; scripts of packages are not run.
+
+    `--force`, because the durable SDK declares Node.js 22, which the machine's npm need not run on.
+    """
+    flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--force"]
+    run(["npm", "install", *flags, *packages], directory)
+
+
+def run(command: list[str], directory: Path | None = None) -> None:
+    """Run a command; if it fails, say what it said."""
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"`{' '.join(command)}` failed:\n{done.stdout}{done.stderr}")
+
+
+def once(directory: Path, stamp: str, what: str, install: Callable[[Path], None]) -> Path:
+    """Make a directory anew unless it was made for the same stamp; return it."""
+    stamp = hashlib.sha256(stamp.encode()).hexdigest()
+    stamp_file = directory / ".stamp"
+    if not stamp_file.is_file() or stamp_file.read_text() != stamp:
+        print(f"{what} …", flush=True)
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        install(directory)
+        stamp_file.write_text(stamp)
+    return directory
+
+
+def package(name: str, sources: Iterable[tuple[Path, str]]) -> Path:
+    """Zip files, each below its own root, unless the zip is newer than all of them."""
+    target = BUILT / f"{name}.zip"
+    files = sorted(
+        (file, file.relative_to(root))
+        for root, pattern in sources
+        for file in root.glob(pattern)
+        if file.is_file() and "__pycache__" not in file.parts and file.suffix not in {".map", ".ts"}
+    )
+    listing = json.dumps([(str(inner), file.stat().st_mtime_ns) for file, inner in files])
+    stamp = hashlib.sha256(listing.encode()).hexdigest()
+    stamp_file = target.with_suffix(".stamp")
+    if not target.is_file() or not stamp_file.is_file() or stamp_file.read_text() != stamp:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for file, inner in files:
+                archive.write(file, str(inner))
+        stamp_file.write_text(stamp)
+    return target
+
+
+if __name__ == "__main__":
+    all_packages()
+    javascript_client()
+    node()

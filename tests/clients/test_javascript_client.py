@@ -1,0 +1,48 @@
+"""The AWS SDK for JavaScript v3, unmodified, in Node.js."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import packages
+from deployment import DURABLE
+from everstep_server import EverstepServer
+
+SCRIPT = Path(__file__).with_name("javascript") / "client.mjs"
+
+
+def test_sdk_for_javascript_sees_what_it_expects(server: EverstepServer):
+    modules = packages.javascript_client() / "package.json"
+    environment = server.environment() | {"CLIENT_MODULES": str(modules)}
+    command = [packages.node(), str(SCRIPT)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["durableConfig"] == DURABLE
+    assert seen["invoked"]["payload"] == "Hello, SDK!"
+    assert (seen["invoked"]["status"], seen["invoked"]["version"]) == (200, "$LATEST")
+    assert "written to the log" in seen["log"]
+    assert (seen["execution"]["status"], seen["execution"]["result"]) == ("SUCCEEDED", '"Hello, SDK!"')
+    started = datetime.fromisoformat(seen["execution"]["started"].replace("Z", "+00:00"))
+    assert abs(datetime.now(UTC) - started) < timedelta(minutes=5)
+    assert seen["history"] == [
+        "ExecutionStarted",
+        "StepStarted",
+        "StepSucceeded",
+        "InvocationCompleted",
+        "ExecutionSucceeded",
+    ]
+    assert seen["callback"] == {"status": "SUCCEEDED", "result": "ja ü"}
+    assert seen["failed"]["error"] == "Unhandled"
+    assert seen["failed"]["payload"]["errorMessage"] == "handler broke"
+    refusals = seen["refusals"]
+    assert all(refusal["modelled"] and refusal["requestId"] for refusal in refusals.values())
+    assert {key: (refusal["name"], refusal["status"]) for key, refusal in refusals.items() if key != "layers"} == {
+        "missing": ("ResourceNotFoundException", 404),
+        "unqualified": ("InvalidParameterValueException", 400),
+        "closed": ("CallbackTimeoutException", 400),
+    }
+    assert "ListLayers" in refusals["layers"]["message"]
