@@ -28,6 +28,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +86,22 @@ class Chaos:
                 thread.join(60)
         return self.broken + [fault for workflow in self.workflows for fault in self._faults(workflow)]
 
+    @cached_property
+    def client(self) -> Any:
+        """The client of the starting and the answering thread: making one takes longer than most requests."""
+        return self.server.client()
+
     def _guarded(self, work: Any) -> None:
         try:
             work()
         except Exception as error:
             self.broken.append(f"{work.__name__}: {error!r}")
 
-    def _persistently(self, request: Any) -> Any:
+    def _persistently(self, client: Any, request: Any) -> Any:
         """Make a request until it is answered; a dead server is asked again, a refusal is an answer."""
-        client = self.server.client()
         while not self.over.is_set():
             try:
-                return request(client)
+                return request(self.client)
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
                     raise
@@ -107,6 +112,7 @@ class Chaos:
 
     def _start(self) -> None:
         """Start the executions over the first half of the kills; by name, so that repeating a start is harmless."""
+        client = self.server.client()
         for number, workflow in enumerate(self.workflows):
             arguments = {
                 "FunctionName": "python-durable",
@@ -115,7 +121,7 @@ class Chaos:
                 "DurableExecutionName": workflow.name,
                 "Payload": json.dumps(workflow.input),
             }
-            started = self._persistently(lambda client, arguments=arguments: client.invoke(**arguments))
+            started = self._persistently(client, lambda client, arguments=arguments: client.invoke(**arguments))
             if started is None:
                 return
             workflow.arn = started["DurableExecutionArn"]
@@ -124,12 +130,12 @@ class Chaos:
 
     def _answer(self) -> None:
         """Answer callbacks as their submitters write them down; an answer is repeated until it is acknowledged."""
-        file, offset = self.directory / "callbacks", 0
+        client, file, offset = self.server.client(), self.directory / "callbacks", 0
         while not self.over.is_set():
             lines = file.read_text().split("\n") if file.exists() else [""]
             for line in lines[offset:-1]:
                 name, callback_id = line.split()
-                self._persistently(lambda client, n=name, c=callback_id: complete(client, c, f"answer to {n}"))
+                self._persistently(client, lambda client, n=name, c=callback_id: complete(client, c, f"answer to {n}"))
             offset = len(lines) - 1
             time.sleep(0.05)
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 import packages
 from deployment import deploy
 from everstep_server import EverstepServer
+from executions import call
 
 SESSION = "EVERSTEP_TEST_SESSION"
 """The environment variable that tells the worker processes where the shared server is."""
@@ -27,12 +29,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Start the shared server, in the process that controls the others."""
     if hasattr(session.config, "workerinput") or session.config.option.collectonly:
         return
+    say = session.config.pluginmanager.get_plugin("terminalreporter").write_line
+    say("starting everstep and its runtimes; the first time that installs boto3, Node.js and the AWS SDK …")
     packages.all_packages()
     directory = tempfile.TemporaryDirectory(prefix="everstep-clients-", ignore_cleanup_errors=True)
     server = EverstepServer(Path(directory.name) / "data", "--processes", "24")
     _shared.append((server, directory))
     server.start()
-    deploy(server.client())
+    client = server.client(config=Config(read_timeout=600, retries={"total_max_attempts": 1}))
+    deploy(client)
+    for function in ("python-plain", "bundled-sdk"):
+        assert call(client, function, "ready")["Payload"] == "ready"
     os.environ[SESSION] = json.dumps({"data": str(server.data), "url": server.url})
 
 

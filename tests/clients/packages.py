@@ -18,7 +18,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 FUNCTIONS = REPOSITORY / "tests" / "functions"
 BUILT = REPOSITORY / "target" / "clients"
-RUNTIMES = REPOSITORY / "target" / "test-runtimes"
+RUNTIMES = Path(os.environ.get("EVERSTEP_RUNTIMES", REPOSITORY / "target" / "test-runtimes"))
 
 PYTHON_SDK = "aws-durable-execution-sdk-python"
 PYTHON_SDK_VERSIONS = {"python": "3.0.0", "python1": "1.7.0"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +232,19 @@ def test_completion_while_the_handler_runs_is_seen(client: Any, tmp_path: Path):
     [submitted] = eventually("the callback is submitted", lambda: lines(tmp_path, "submitted"), interval=0.001)
     client.send_durable_execution_callback_success(CallbackId=submitted, Result=b"quick")
     assert json.loads(ended(client, arn)["Result"]) == "quick"
+
+
+def test_one_of_many_completions_wins(client: Any):
+    arn = start(client, "python-durable", {"case": "callback"})
+    [callback_id] = suspended_callbacks(client, arn)
+
+    def complete(number: int) -> str | None:
+        try:
+            client.send_durable_execution_callback_success(CallbackId=callback_id, Result=str(number).encode())
+        except client.exceptions.CallbackTimeoutException:
+            return None
+        return str(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        won = [number for number in pool.map(complete, range(8)) if number is not None]
+    assert [json.loads(ended(client, arn)["Result"])] == won

@@ -352,3 +352,36 @@ def test_pausing_execution_gets_no_token(client: Any, tmp_path: Path):
     assert [operation["Id"] for operation in second.operations()][1:] == ["a"]
     second.respond(held.DONE)
     assert ended(client, first.arn)["Status"] == "SUCCEEDED"
+
+
+def test_state_is_paged(client: Any, tmp_path: Path):
+    first = held.begin(client, tmp_path)
+    names = [f"s{number}" for number in range(25)]
+    first.checkpoint(client, *(held.step(name, "SUCCEED", Payload="1") for name in names))
+    seen: list[str] = []
+    marker: dict[str, str] = {}
+    while True:
+        page = client.get_durable_execution_state(
+            DurableExecutionArn=first.arn, CheckpointToken=first.token, MaxItems=10, **marker
+        )
+        assert len(page["Operations"]) <= 10
+        seen += [operation["Id"] for operation in page["Operations"]]
+        if not page.get("NextMarker"):
+            break
+        marker = {"Marker": page["NextMarker"]}
+    assert seen == [first.arn.rpartition("/")[2], *names]
+    first.respond(held.DONE)
+
+
+def test_execution_fails_at_the_quota_of_operations(client: Any, tmp_path: Path):
+    first = held.begin(client, tmp_path)
+    for batch in range(14):
+        steps = (held.step(f"s{batch}-{number}", "SUCCEED") for number in range(200))
+        assert "CheckpointToken" in first.checkpoint(client, *steps)
+    steps = (held.step(f"last-{number}", "SUCCEED") for number in range(200))
+    assert "CheckpointToken" not in first.checkpoint(client, *steps), "2,800 are recorded, 3,000 allowed in all"
+    first.respond(held.PENDING)
+    execution = ended(client, first.arn)
+    assert execution["Status"] == "FAILED"
+    assert "3000 operations" in execution["Error"]["ErrorMessage"]
+    check_invariants(read_history(client, first.arn, MaxItems=1000))

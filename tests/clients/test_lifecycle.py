@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from deployment import DURABLE, FUNCTIONS
-from everstep_server import eventually, function_arn
-from executions import ended, events_of, lines, start, suspended_callbacks
+from everstep_server import EverstepServer, eventually, function_arn
+from executions import call, ended, events_of, lines, start, suspended_callbacks
 from history import check_invariants, read_history
 
 MISSING = function_arn("python-durable", "$LATEST") + "/durable-execution/none/00000000-0000-0000-0000-000000000000"
@@ -271,3 +271,24 @@ def test_malformed_arn_is_refused(server: Any):
     with pytest.raises(ClientError) as caught:
         client.get_durable_execution(DurableExecutionArn="nonsense")
     assert caught.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_execution_of_a_deleted_function_fails(client: Any):
+    function = f"deleted-{uuid.uuid4().hex[:8]}"
+    client.create_function(**FUNCTIONS["python-durable"].arguments(function))
+    arn = start(client, function, {"case": "wait", "seconds": 2})
+    events_of(client, arn, "InvocationCompleted")
+    client.delete_function(FunctionName=function)
+    execution = ended(client, arn)
+    assert (execution["Status"], execution["Error"]["ErrorMessage"]) == ("FAILED", "Function not found")
+
+
+def test_execution_outlives_its_caller(server: EverstepServer, client: Any):
+    function, name = "python-durable", f"left-{uuid.uuid4().hex[:8]}"
+    impatient = server.client(config=Config(read_timeout=1, retries={"total_max_attempts": 1}))
+    with pytest.raises(ReadTimeoutError):
+        call(impatient, function, {"case": "wait", "seconds": 3}, DurableExecutionName=name)
+    [item] = client.list_durable_executions_by_function(FunctionName=function, DurableExecutionName=name)[
+        "DurableExecutions"
+    ]
+    assert ended(client, item["DurableExecutionArn"])["Status"] == "SUCCEEDED"

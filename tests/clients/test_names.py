@@ -11,6 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from deployment import FUNCTIONS
 from everstep_server import eventually
 from executions import call, ended, events_of, start, suspended_callbacks
 
@@ -156,3 +157,13 @@ def test_impossible_name_is_refused(wrong: str, server: Any):
 def test_plain_function_takes_no_name(client: Any):
     with pytest.raises(client.exceptions.InvalidParameterValueException):
         client.invoke(FunctionName="python-plain", DurableExecutionName=name(), Payload=json.dumps(1))
+
+
+def test_name_is_taken_for_all_versions(client: Any):
+    function = f"versions-{uuid.uuid4().hex[:8]}"
+    client.create_function(**FUNCTIONS["python-durable"].arguments(function))
+    client.publish_version(FunctionName=function)
+    start(client, function, {"case": "nothing"}, DurableExecutionName="taken")
+    with pytest.raises(client.exceptions.DurableExecutionAlreadyStartedException):
+        call(client, function, {"case": "nothing"}, DurableExecutionName="taken", Qualifier="1")
+    client.delete_function(FunctionName=function)

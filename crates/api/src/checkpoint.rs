@@ -227,15 +227,21 @@ impl UpdateShape {
 
 impl ChainedInvokeOptions {
     fn validate(self, path: &str, violations: &mut Violations) -> Option<ChainedFunction> {
-        let function_name = violations.present(self.function_name, &format!("{path}.functionName"))?;
-        violations.length(&function_name, &format!("{path}.functionName"), 1, FUNCTION_REFERENCE_CHARACTERS_MAX);
+        let function_name = violations.present(self.function_name, &format!("{path}.functionName"));
+        if let Some(name) = &function_name {
+            violations.length(name, &format!("{path}.functionName"), 1, FUNCTION_REFERENCE_CHARACTERS_MAX);
+        }
         let tenant_id = self.tenant_id.and_then(|text| {
             violations.pattern(text.parse(), &text, &format!("{path}.tenantId"), r"[a-zA-Z0-9\._:\/=+\-@ ]+")
         });
         if let Some(trace) = &self.x_amzn_trace_id {
             violations.length(trace, &format!("{path}.xAmznTraceId"), 0, TRACE_ID_CHARACTERS_MAX);
         }
-        Some(ChainedFunction { function_name, tenant_id, trace_id: self.x_amzn_trace_id.map(Into::into) })
+        Some(ChainedFunction {
+            function_name: function_name?,
+            tenant_id,
+            trace_id: self.x_amzn_trace_id.map(Into::into),
+        })
     }
 }
 

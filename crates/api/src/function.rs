@@ -19,8 +19,7 @@ pub struct CreateFunction {
     /// Where its code is.
     pub code: Option<Code>,
     /// Whether to publish version 1 at once.
-    #[serde(default)]
-    pub publish: bool,
+    pub publish: Option<bool>,
 }
 
 /// What `CreateFunction` and `UpdateFunctionConfiguration` both take.
@@ -112,11 +111,9 @@ pub struct UpdateFunctionCode {
     /// An image, which is refused.
     pub image_uri: Option<String>,
     /// Whether to publish a version at once.
-    #[serde(default)]
-    pub publish: bool,
+    pub publish: Option<bool>,
     /// Whether to check only.
-    #[serde(default)]
-    pub dry_run: bool,
+    pub dry_run: Option<bool>,
     /// `x86_64` or `arm64`.
     pub architectures: Option<Vec<String>>,
     /// Go on only if this is still the revision.

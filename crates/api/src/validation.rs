@@ -8,18 +8,19 @@ pub struct Violations(Vec<String>);
 
 impl Violations {
     /// Adds a violation unless `holds`: `value` at `path` must satisfy `constraint`, which begins with "Member must".
+    /// Of a long value only the beginning is shown.
     pub fn require(&mut self, holds: bool, value: impl Display, path: &str, constraint: impl Display) {
         if !holds {
-            self.0.push(format!("Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"));
+            let shown: String = value.to_string().chars().take(100).collect();
+            self.0.push(format!("Value '{shown}' at '{path}' failed to satisfy constraint: {constraint}"));
         }
     }
 
     /// Requires a length between `min` and `max` characters.
     pub fn length(&mut self, value: &str, path: &str, min: usize, max: usize) {
         let length = value.chars().count();
-        let shown: String = value.chars().take(100).collect();
-        self.require(length >= min, &shown, path, format!("Member must have length greater than or equal to {min}"));
-        self.require(length <= max, &shown, path, format!("Member must have length less than or equal to {max}"));
+        self.require(length >= min, value, path, format!("Member must have length greater than or equal to {min}"));
+        self.require(length <= max, value, path, format!("Member must have length less than or equal to {max}"));
     }
 
     /// Requires a value between `min` and `max`.

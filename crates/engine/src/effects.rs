@@ -1,7 +1,6 @@
 //! Effects: what a decision owes to the world. Done at least once; doing one twice does no harm.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use everstep_core::command::ChainedCompletion;
 use everstep_core::event::{Effect, Outcome, Parent, PlainInvocation, Start, StartMode};
@@ -10,13 +9,11 @@ use everstep_core::operation::chained_invoke::{Child, Request, Target};
 use everstep_core::operation::{Detail, OperationStatus};
 use everstep_core::{Command, ErrorDocument, ErrorObject, Intake, Payload};
 use everstep_store::EffectId;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::functions::{Acquired, PlainRun};
+use crate::task_loop::until_it_works;
 use crate::{Engine, Error, NewTexts, new_request_id};
-
-/// How long to wait before an effect that failed for reasons of the world is done again.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Tries of an asynchronous plain invocation after the first one. Source: Lambda Developer Guide, asynchronous invocation.
 const RETRIES_MAX: u32 = 2;
@@ -41,10 +38,8 @@ impl Engine {
         }
         let engine = Arc::clone(self);
         tokio::spawn(async move {
-            while let Err(error) = engine.perform(id, &effect).await {
-                error!(error = &error as &dyn std::error::Error, "the store failed: trying again");
-                tokio::time::sleep(PAUSE).await;
-            }
+            let done = until_it_works(|| engine.perform(&effect)).await;
+            until_it_works(|| engine.settle(id, &done)).await;
             engine.schedule.release_effect(id);
         });
     }
@@ -60,17 +55,24 @@ impl Engine {
         Ok(())
     }
 
-    async fn perform(self: &Arc<Self>, id: EffectId, effect: &Effect) -> Result<(), Error> {
-        let done = match effect {
-            Effect::StartChainedInvoke(parent) => self.start_chained_invoke(parent).await?,
-            Effect::TellParent { child, parent } => self.tell_parent(*child, parent).await?,
-            Effect::InvokePlain(invocation) => self.invoke_plain(invocation).await,
-        };
+    async fn perform(self: &Arc<Self>, effect: &Effect) -> Result<Done, Error> {
+        match effect {
+            Effect::StartChainedInvoke(parent) => self.start_chained_invoke(parent).await,
+            Effect::TellParent { child, parent } => {
+                self.tell_parent(*child, parent).await?;
+                Ok(Done::Finished)
+            }
+            Effect::InvokePlain(invocation) => Ok(self.invoke_plain(invocation).await),
+        }
+    }
+
+    /// Writes down what came of an effect; if that fails, the effect itself need not be done again.
+    async fn settle(&self, id: EffectId, done: &Done) -> Result<(), Error> {
         match done {
             Done::Finished => self.store.finish_effect(id).await?,
             Done::BrokenOff => {}
             Done::Later(effect, seconds) => {
-                self.store.postpone_effect(id, effect, self.clock.now().plus_seconds(seconds)).await?;
+                self.store.postpone_effect(id, effect.clone(), self.clock.now().plus_seconds(*seconds)).await?;
             }
         }
         Ok(())
@@ -146,7 +148,6 @@ impl Engine {
         };
         match self.start(start, intake.into_texts()).await {
             Ok(_) => Ok(()),
-            Err(Error::NameTaken(taken_by)) if taken_by == child.id => Ok(()),
             Err(Error::NameTaken(taken_by)) => {
                 warn!(execution.id = %taken_by, "the name of a child is taken, although it was drawn at random");
                 let error = ErrorObject::new("DurableExecutionAlreadyStartedException", "Execution already started");
@@ -157,9 +158,10 @@ impl Engine {
         }
     }
 
-    async fn tell_parent(self: &Arc<Self>, child: ExecutionId, parent: &Parent) -> Result<Done, Error> {
-        let Some(execution) = self.execution(child).await? else { return Ok(Done::Finished) };
-        let Some(outcome) = execution.outcome() else { return Ok(Done::Finished) };
+    /// Tells an execution how its child ended. Whoever was told before does not mind.
+    pub(crate) async fn tell_parent(self: &Arc<Self>, child: ExecutionId, parent: &Parent) -> Result<(), Error> {
+        let Some(execution) = self.execution(child).await? else { return Ok(()) };
+        let Some(outcome) = execution.outcome() else { return Ok(()) };
         let mut intake = Intake::default();
         let completion = match outcome {
             Outcome::Succeeded(result) => {
@@ -183,7 +185,7 @@ impl Engine {
             }
         };
         self.complete_chained_invoke(parent, completion, intake.into_texts()).await;
-        Ok(Done::Finished)
+        Ok(())
     }
 
     /// Takes a payload of one execution in for another.

@@ -21,7 +21,7 @@ use everstep_core::command::Checkpoint;
 use everstep_core::event::Start;
 use everstep_core::id::{ClientToken, ExecutionId, RequestId};
 use everstep_core::token::{CheckpointToken, TokenKeys};
-use everstep_core::{Command, Decision, Digest, Execution, Operation, Rejection, Texts};
+use everstep_core::{Command, Decision, Digest, Execution, Operation, Rejection, RejectionKind, Texts};
 use everstep_store::{Catalog, Commit, Error as StoreError, Executions, Head, Kind, NewExecution};
 
 use cache::Cache;
@@ -114,15 +114,31 @@ impl Engine {
         };
         let decision = Execution::start(start, new.started_at);
         let commit = commit_of(id, &decision, None, texts);
-        match self.store.create(new, commit).await {
-            Ok(_) => {}
-            Err(StoreError::NameTaken(taken_by)) => return Err(Error::NameTaken(taken_by)),
-            Err(error) => return Err(error.into()),
-        }
         let cell = self.cache.cell(id);
-        *cell.state.lock().await = Some(decision.next.clone());
-        self.schedule.note(id, decision.next.wake_up());
-        Ok(decision.next)
+        // The task loop may find the execution before this returns, and must not be overtaken by its first state.
+        let mut state = cell.state.lock().await;
+        let mut attempt = 1;
+        let refused = loop {
+            match self.store.create(new.clone(), commit.clone()).await {
+                Ok(_) => {
+                    *state = Some(decision.next.clone());
+                    drop(state);
+                    self.schedule.note(id, decision.next.wake_up());
+                    return Ok(decision.next);
+                }
+                // It was created before, by an attempt of which that was not known.
+                Err(StoreError::NameTaken(taken_by)) if taken_by == id => {
+                    drop(state);
+                    return self.execution(id).await?.ok_or_else(|| Rejection::execution_not_found().into());
+                }
+                Err(StoreError::Unknown(_)) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(StoreError::NameTaken(taken_by)) => break Error::NameTaken(taken_by),
+                Err(error) => break error.into(),
+            }
+        };
+        drop(state);
+        self.cache.forget(id);
+        Err(refused)
     }
 
     /// Carries a command to an execution and returns the state after it. It goes on to its end even if the caller
@@ -164,6 +180,12 @@ impl Engine {
             };
             if decision.events.is_empty() {
                 *state = Some(execution.clone());
+                drop(state);
+                // It may be the end that was committed by an attempt of which that was not known.
+                if execution.is_announced() {
+                    cell.closed.send_replace(true);
+                }
+                self.cache.settle(id, &cell, &execution);
                 return Ok(execution);
             }
             let commit = commit_of(id, &decision, Some(&execution), texts.clone());
@@ -201,28 +223,30 @@ impl Engine {
         texts: NewTexts,
     ) -> Result<CheckpointAnswer, Error> {
         let id = token.execution;
-        if client_token.is_some()
-            && let Some(version) = self
-                .execution(id)
-                .await?
-                .and_then(|execution| execution.repeats(&token, client_token.as_ref(), self.clock.now()))
-        {
-            let execution = self.load(id, version).await?;
-            return self.checkpoint_answer(&execution, &Vec::new()).await;
-        }
         let command = Command::Checkpoint(Checkpoint {
             invocation: token.invocation,
             checkpoint: token.checkpoint,
-            client_token,
+            client_token: client_token.clone(),
             updates,
         });
-        let execution = match self.submit(id, command, texts.clone()).await {
-            Err(Error::Rejected(rejection)) if rejection == Rejection::execution_not_found() => {
-                return Err(Rejection::checkpoint_token().into());
-            }
-            other => other?,
+        let rejection = match self.submit(id, command, texts.clone()).await {
+            Ok(execution) => return self.checkpoint_answer(&execution, &texts).await,
+            Err(Error::Rejected(rejection)) => rejection,
+            Err(error) => return Err(error),
         };
-        self.checkpoint_answer(&execution, &texts).await
+        match rejection.kind {
+            RejectionKind::NotFound => return Err(Rejection::checkpoint_token().into()),
+            RejectionKind::CheckpointToken => {}
+            RejectionKind::InvalidParameter
+            | RejectionKind::Validation
+            | RejectionKind::CallbackClosed
+            | RejectionKind::Conflict => return Err(rejection.into()),
+        }
+        let execution = self.execution(id).await?;
+        match execution.and_then(|execution| execution.repeats(&token, client_token.as_ref(), self.clock.now())) {
+            Some(version) => self.checkpoint_answer(&self.load(id, version).await?, &texts).await,
+            None => Err(rejection.into()),
+        }
     }
 
     async fn checkpoint_answer(&self, execution: &Execution, known: &NewTexts) -> Result<CheckpointAnswer, Error> {

@@ -24,6 +24,8 @@ struct Near {
     wake_ups: HashMap<ExecutionId, Timestamp>,
     invoking: HashSet<ExecutionId>,
     performing: HashSet<EffectId>,
+    /// Effects that were seen to since the store was read last: what that read says of them is out of date.
+    performed: HashSet<EffectId>,
 }
 
 impl Near {
@@ -69,8 +71,11 @@ impl Schedule {
     }
 
     /// Moves the horizon before anything is read, so that notes of what is committed meanwhile are not lost.
-    pub(crate) fn extend_horizon(&self, horizon: Timestamp) {
-        self.with(|near| near.horizon = near.horizon.max(Some(horizon)));
+    pub(crate) fn begin_reading(&self, horizon: Timestamp) {
+        self.with(|near| {
+            near.horizon = near.horizon.max(Some(horizon));
+            near.performed.clear();
+        });
     }
 
     /// Takes out everything that wants attention by now.
@@ -112,13 +117,16 @@ impl Schedule {
         self.with(|near| near.invoking.contains(&id))
     }
 
-    /// Claims an effect; `false` if somebody is at it already.
+    /// Claims an effect; `false` if somebody is at it already, or was since it was read.
     pub(crate) fn claim_effect(&self, id: EffectId) -> bool {
-        self.with(|near| near.performing.insert(id))
+        self.with(|near| !near.performed.contains(&id) && near.performing.insert(id))
     }
 
     /// Gives an effect back.
     pub(crate) fn release_effect(&self, id: EffectId) {
-        self.with(|near| near.performing.remove(&id));
+        self.with(|near| {
+            near.performing.remove(&id);
+            near.performed.insert(id);
+        });
     }
 }

@@ -49,7 +49,7 @@ impl Engine {
     /// Reads one horizon of the store. Returns when to read the next one.
     async fn refill(self: &Arc<Self>, now: Timestamp) -> Timestamp {
         let horizon = now.plus_seconds(HORIZON_SECONDS);
-        self.schedule.extend_horizon(horizon);
+        self.schedule.begin_reading(horizon);
         let read = async {
             let due = self.store.due(horizon, HORIZON_ITEMS_MAX).await?;
             let effects = self.store.effects(now, HORIZON_ITEMS_MAX).await?;
@@ -76,20 +76,12 @@ impl Engine {
 
     /// Gives back invocations that were lost with the last server: they count against nobody.
     async fn recover(self: &Arc<Self>) {
-        let lost = loop {
-            match self.store.in_flight().await {
-                Ok(lost) => break lost,
-                Err(error) => {
-                    error!(error = &error as &dyn std::error::Error, "the store could not be read: trying again");
-                    tokio::time::sleep(STORE_PAUSE).await;
-                }
-            }
-        };
+        let lost = until_it_works(|| self.store.in_flight()).await;
         if !lost.is_empty() {
             info!(executions = lost.len(), "invocations were lost with the last server: invoking again");
         }
         for id in lost {
-            let Ok(Some(execution)) = self.execution(id).await else { continue };
+            let Some(execution) = until_it_works(|| self.execution(id)).await else { continue };
             if let Some(request_id) = execution.in_flight() {
                 let command = Command::CompleteInvocation { request_id, result: InvocationResult::Lost };
                 self.submit_for_sure(id, command, Vec::new()).await;
@@ -114,9 +106,8 @@ impl Engine {
         };
         let now = self.clock.now();
         if execution.is_expired(now) {
-            match self.store.delete(id).await {
-                Ok(_) => self.cache.forget(id),
-                Err(error) => warn!(execution.id = %id, error = &error as &dyn std::error::Error, "not deleted yet"),
+            if let Err(error) = self.forget(id, &execution).await {
+                warn!(execution.id = %id, error = &error as &dyn std::error::Error, "not deleted yet");
             }
             return;
         }
@@ -132,6 +123,16 @@ impl Engine {
             tokio::spawn(async move { engine.invoke(id).await });
         }
         self.schedule.note(id, self.attention_at(id, &execution));
+    }
+
+    /// Forgets an execution that is over. What it owes goes with it, so its parent is told first.
+    async fn forget(self: &Arc<Self>, id: ExecutionId, execution: &Execution) -> Result<(), Error> {
+        if let Some(parent) = &execution.start_facts().parent {
+            self.tell_parent(id, parent).await?;
+        }
+        self.store.delete(id).await?;
+        self.cache.forget(id);
+        Ok(())
     }
 
     /// Submits what must not be lost: as often as the store needs. Returns `None` if the execution is gone.
@@ -152,6 +153,23 @@ impl Engine {
                     error!(execution.id = %id, error = &error as &dyn std::error::Error, "the store failed: trying again");
                     tokio::time::sleep(STORE_PAUSE).await;
                 }
+            }
+        }
+    }
+}
+
+/// Does what the store may fail at, until it does not.
+pub(crate) async fn until_it_works<T, E, R>(work: impl Fn() -> R) -> T
+where
+    E: std::error::Error + 'static,
+    R: Future<Output = Result<T, E>>,
+{
+    loop {
+        match work().await {
+            Ok(done) => return done,
+            Err(error) => {
+                error!(error = &error as &dyn std::error::Error, "the store failed: trying again");
+                tokio::time::sleep(STORE_PAUSE).await;
             }
         }
     }

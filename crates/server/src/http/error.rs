@@ -32,6 +32,13 @@ impl Error {
         Self::new(400, "ValidationException", "message", message.into())
     }
 
+    /// A member that the model requires is not there.
+    pub fn missing(member: &str) -> Self {
+        Self::validation(format!(
+            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+        ))
+    }
+
     /// The body is not the JSON it should be.
     pub fn serialization(message: impl Into<String>) -> Self {
         Self::new(400, "SerializationException", "message", message.into())

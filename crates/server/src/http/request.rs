@@ -135,6 +135,10 @@ impl Request {
 
     fn read<T: DeserializeOwned>(&self) -> Result<(T, BTreeSet<String>), Error> {
         let body = if self.body.is_empty() { b"{}" } else { &self.body[..] };
+        // Shapes can be read from arrays as well, which nobody means.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Error::serialization("Could not parse request body: it must be a JSON object"));
+        }
         let mut ignored = BTreeSet::new();
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let document = serde_ignored::deserialize(&mut deserializer, |path| {

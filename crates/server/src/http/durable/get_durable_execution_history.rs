@@ -19,8 +19,9 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let newest = execution.last_event_id();
     let from = match request.query("Marker") {
         Some(marker) => {
-            let position = marker::open(marker, now)?;
-            position.parse().map_err(|_| Error::invalid_parameter("Invalid Marker"))?
+            let position: u64 =
+                marker::open(marker, now)?.parse().map_err(|_| Error::invalid_parameter("Invalid Marker"))?;
+            position.min(newest)
         }
         None if newest_first => newest,
         None => 1,

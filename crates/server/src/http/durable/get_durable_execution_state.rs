@@ -15,9 +15,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let stale = || Error::from(Rejection::checkpoint_token());
     let arn: ExecutionArn = request.parameter(0).parse().map_err(|_| stale())?;
     let items_max = request.max_items()?;
-    let sealed = request.query("CheckpointToken").ok_or_else(|| {
-        Error::validation("1 validation error detected: Value null at 'checkpointToken' failed to satisfy constraint: Member must not be null")
-    })?;
+    let sealed = request.query("CheckpointToken").ok_or_else(|| Error::missing("checkpointToken"))?;
     let token = services.engine.keys().open_checkpoint(sealed).ok_or_else(stale)?;
     if token.execution.to_string() != arn.id {
         return Err(Error::invalid_parameter("Checkpoint token is not valid for the durable execution ARN"));

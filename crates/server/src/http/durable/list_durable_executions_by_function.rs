@@ -1,6 +1,7 @@
 //! `ListDurableExecutionsByFunction`: the executions of a function.
 
 use everstep_api::timestamp::{self, seconds};
+use everstep_api::validation::Violations;
 use everstep_core::ExecutionStatus;
 use everstep_core::id::{ExecutionArn, ExecutionName};
 use everstep_store::{ListOrder, ListPosition, ListQuery, Listed};
@@ -65,19 +66,23 @@ fn item(services: &Services, listed: &Listed) -> Value {
 
 fn name(request: &Request) -> Result<Option<ExecutionName>, Error> {
     let Some(text) = request.query("DurableExecutionName") else { return Ok(None) };
-    text.parse().map(Some).map_err(|error| Error::validation(format!("1 validation error detected: {error}")))
+    let mut violations = Violations::default();
+    let name = violations.pattern(text.parse(), text, "durableExecutionName", "[a-zA-Z0-9-_]{1,64}");
+    violations.finish().map_err(Error::validation)?;
+    Ok(name)
 }
 
 fn status(request: &Request) -> Result<Option<ExecutionStatus>, Error> {
     let mut statuses = request.query_all("Statuses");
-    let (first, second) = (statuses.next(), statuses.next());
-    if second.is_some() {
+    let Some(text) = statuses.next() else { return Ok(None) };
+    if statuses.next().is_some() {
         return Err(Error::invalid_parameter("Cannot filter by more than one status"));
     }
-    first
-        .map(str::parse)
-        .transpose()
-        .map_err(|error| Error::validation(format!("1 validation error detected: {error}")))
+    let mut violations = Violations::default();
+    let names = ExecutionStatus::ALL.map(|status| (status.as_str(), status));
+    let status = violations.one_of(text, "statuses.1.member", &names);
+    violations.finish().map_err(Error::validation)?;
+    Ok(status)
 }
 
 fn time(request: &Request, name: &str) -> Result<Option<everstep_core::Timestamp>, Error> {

@@ -26,10 +26,11 @@ pub async fn create(services: &Services, request: &Request) -> Result<Response, 
             "1 validation error detected: Value '{name}' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)"
         )));
     }
+    let function_version = given.function_version.as_deref().ok_or_else(|| Error::missing("functionVersion"))?;
     let (function, ()) = services
         .functions
         .change(&reference, |function| {
-            let version = version_of(services, function, given.function_version.as_deref().unwrap_or_default())?;
+            let version = version_of(services, function, function_version)?;
             if function.aliases.contains_key(&name) {
                 let arn = arn(services, function, &name);
                 return Err(Error::conflict(format!("Alias already exists: {arn}")));
@@ -66,7 +67,7 @@ pub async fn update(services: &Services, request: &Request) -> Result<Response, 
                 Some(text) => Some(version_of(services, function, text)?),
                 None => None,
             };
-            let missing = missing(services, function, name);
+            let missing = alias_missing(&arn(services, function, name));
             let alias = function.aliases.get_mut(name).ok_or(missing)?;
             check_revision(given.revision_id.as_deref(), &alias.revision_id)?;
             alias.version = version.unwrap_or(alias.version);
@@ -133,13 +134,17 @@ fn missing(services: &Services, function: &Function, qualifier: &str) -> Error {
     Error::not_found(format!("Function not found: {}", arn(services, function, qualifier)))
 }
 
+fn alias_missing(arn: &str) -> Error {
+    Error::not_found(format!("Cannot find alias arn: {arn}"))
+}
+
 fn arn(services: &Services, function: &Function, qualifier: &str) -> String {
     format!("{}:{qualifier}", services.functions.place().function_arn(&function.name))
 }
 
 fn shape(services: &Services, function: &Function, name: &str) -> Result<Value, Error> {
     let arn = arn(services, function, name);
-    let alias = function.aliases.get(name).ok_or_else(|| Error::not_found(format!("Cannot find alias arn: {arn}")))?;
+    let alias = function.aliases.get(name).ok_or_else(|| alias_missing(&arn))?;
     Ok(json!({
         "AliasArn": arn,
         "Name": name,

@@ -20,7 +20,7 @@ const MEMORY_MB_DEFAULT: u32 = 128;
 /// Creates a function.
 pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
     let (create, given) = request.json_pair::<CreateFunction, Settings>()?;
-    let name = create.function_name.ok_or_else(|| missing("functionName"))?;
+    let name = create.function_name.ok_or_else(|| Error::missing("functionName"))?;
     let reference = services.functions.parse(&name, None)?;
     settings::check(&given)?;
     let runtime = given.runtime.clone().ok_or_else(|| {
@@ -31,12 +31,12 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         return Err(Error::invalid_parameter("Handler is mandatory for functions created with deployment packages."));
     }
     if given.role.as_ref().is_none_or(String::is_empty) {
-        return Err(missing("role"));
+        return Err(Error::missing("role"));
     }
     if services.functions.load(&reference.function).await?.is_some() {
         return Err(Error::conflict(format!("Function already exist: {}", reference.function)));
     }
-    let source = create.code.ok_or_else(|| missing("code"))?;
+    let source = create.code.ok_or_else(|| Error::missing("code"))?;
     let code =
         store_code(services, source.zip_file.as_deref(), source.s3_bucket.as_deref(), source.image_uri.as_deref())
             .await?;
@@ -64,14 +64,9 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         aliases: BTreeMap::new(),
         tags: given.tags.unwrap_or_default(),
     };
-    let version = if create.publish { function.publish(None, now_millis()) } else { Version::Latest };
+    let publish = create.publish.unwrap_or_default();
+    let version = if publish { function.publish(None, now_millis()) } else { Version::Latest };
     create_log_group(services, &function).await?;
     services.functions.create(&function).await?;
-    Ok(Response::json(201, &configuration(services, &function, version, create.publish)))
-}
-
-fn missing(member: &str) -> Error {
-    Error::validation(format!(
-        "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-    ))
+    Ok(Response::json(201, &configuration(services, &function, version, publish)))
 }

@@ -20,9 +20,10 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let code =
         store_code(services, update.zip_file.as_deref(), update.s3_bucket.as_deref(), update.image_uri.as_deref())
             .await?;
-    if update.dry_run {
+    if update.dry_run.unwrap_or_default() {
         return Ok(Response::json(200, &configuration(services, &before.function, Version::Latest, false)));
     }
+    let publish = update.publish.unwrap_or_default();
     let (function, version) = services
         .functions
         .change(&reference, |function| {
@@ -33,9 +34,9 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
             if let Some(architectures) = &update.architectures {
                 function.latest.kept.insert("Architectures".into(), json!(architectures));
             }
-            Ok(if update.publish { function.publish(None, now_millis()) } else { Version::Latest })
+            Ok(if publish { function.publish(None, now_millis()) } else { Version::Latest })
         })
         .await?;
     services.runner.retire(&function.name, Version::Latest, &before.function.latest);
-    Ok(Response::json(200, &configuration(services, &function, version, update.publish)))
+    Ok(Response::json(200, &configuration(services, &function, version, publish)))
 }

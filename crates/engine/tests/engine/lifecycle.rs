@@ -1,0 +1,247 @@
+//! What is done to executions from outside, and what time does to them.
+
+use std::time::Duration;
+
+use everstep_core::event::{Start, StartMode};
+use everstep_core::id::{ExecutionId, Version};
+use everstep_core::{Command, ErrorObject, ExecutionStatus, Intake};
+use everstep_engine::{Error, new_execution_id};
+
+use crate::functions::place;
+use crate::store::{Call, Fault};
+use crate::world::{DAY, LONG, Node, World, on_every_store};
+
+fn tell_sleeper(world: &World) {
+    world.scripts.durable(
+        "f",
+        LONG,
+        |context| async move { context.wait("nap", 1_000).await.map(|()| "awake".into()) },
+    );
+}
+
+/// Starts `f` with a timeout and a retention of its own.
+async fn start_limited(node: &Node, execution_timeout_seconds: u64, retention_days: u32) -> ExecutionId {
+    let id = new_execution_id();
+    let start = Start {
+        id,
+        place: place(),
+        function: "f".parse().unwrap(),
+        version: Version::Latest,
+        name: "name".parse().unwrap(),
+        input: None,
+        execution_timeout_seconds,
+        retention_days,
+        mode: StartMode::Async,
+        trace_id: None,
+        tenant_id: None,
+        parent: None,
+    };
+    node.start_as(start, Intake::default()).await.unwrap()
+}
+
+fn pause() -> Command {
+    Command::Pause { execution_timeout_paused: true, reason: None, client_token: None }
+}
+
+fn resume() -> Command {
+    Command::Resume { reason: None, client_token: None }
+}
+
+#[tokio::test]
+async fn name_is_taken_until_the_execution_is_forgotten() {
+    on_every_store(async |world| {
+        tell_sleeper(&world);
+        let node = world.node();
+        let first = start_limited(&node, LONG, 3).await;
+        for name_holder in [ExecutionStatus::Running, ExecutionStatus::Succeeded] {
+            if name_holder == ExecutionStatus::Succeeded {
+                world.until_asleep(first).await;
+                world.clock.advance(Duration::from_secs(1_000));
+                node.closed(first).await;
+                world.clock.advance(DAY * 3 - Duration::from_millis(1));
+            }
+            match node.try_start(new_execution_id(), "f", "name", "").await {
+                Err(Error::NameTaken(holder)) => assert_eq!(holder, first),
+                other => panic!("{other:?}"),
+            }
+        }
+        world.clock.advance(Duration::from_millis(1));
+        world.until_gone(first).await;
+        assert!(node.engine.execution(first).await.unwrap().is_none());
+        node.try_start(new_execution_id(), "f", "name", "").await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn retention_is_kept_also_over_a_restart() {
+    on_every_store(async |world| {
+        tell_sleeper(&world);
+        let node = world.node();
+        let id = start_limited(&node, 60, 1).await;
+        world.until_asleep(id).await;
+        world.clock.advance(Duration::from_secs(60));
+        assert_eq!(node.closed(id).await, ExecutionStatus::TimedOut);
+        node.kill();
+        world.clock.advance(DAY);
+        let _node = world.node();
+        world.until_gone(id).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn deletion_frees_the_name_at_once() {
+    on_every_store(async |world| {
+        tell_sleeper(&world);
+        let node = world.node();
+        let id = start_limited(&node, LONG, 90).await;
+        let refused = node.submit(id, Command::Delete).await.unwrap_err();
+        assert!(refused.to_string().contains("is not over"), "{refused}");
+        node.submit(id, Command::Stop { error: (&ErrorObject::default()).into() }).await.unwrap();
+        assert_eq!(node.submit(id, Command::Delete).await.unwrap().status(), ExecutionStatus::Deleting);
+        world.until_gone(id).await;
+        node.try_start(new_execution_id(), "f", "name", "").await.unwrap();
+        let gone = node.submit(id, Command::Delete).await.unwrap_err();
+        assert_eq!(gone.to_string(), "Durable Execution does not exist");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn deletion_is_done_after_the_restart_if_the_server_died_before() {
+    on_every_store(async |world| {
+        tell_sleeper(&world);
+        let node = world.node();
+        let id = start_limited(&node, LONG, 90).await;
+        node.submit(id, Command::Stop { error: (&ErrorObject::default()).into() }).await.unwrap();
+        node.store.go_wrong_once(Fault::DeathBefore, |call| matches!(call, Call::Delete));
+        node.submit(id, Command::Delete).await.unwrap();
+        let _node = world.node();
+        world.until_gone(id).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn execution_times_out_in_its_sleep() {
+    on_every_store(async |world| {
+        tell_sleeper(&world);
+        let node = world.node();
+        let id = start_limited(&node, 600, 1).await;
+        world.until_asleep(id).await;
+        world.clock.advance(Duration::from_secs(600));
+        assert_eq!(node.closed(id).await, ExecutionStatus::TimedOut);
+        assert_eq!(world.outcome(id).await, r#"TIMED_OUT {"ErrorMessage":"Execution timed out after 600 seconds."}"#);
+        assert_eq!(world.scripts.count("f"), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn execution_times_out_while_its_handler_runs() {
+    on_every_store(async |world| {
+        world.scripts.durable("f", LONG, |_| std::future::pending());
+        let node = world.node();
+        let id = start_limited(&node, 600, 1).await;
+        world.until_invoked("f", 1).await;
+        world.clock.advance(Duration::from_secs(600));
+        assert_eq!(node.closed(id).await, ExecutionStatus::TimedOut);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn execution_times_out_before_a_process_was_ready() {
+    on_every_store(async |world| {
+        tell_sleeper(&world);
+        let idle = world.idle_node();
+        let id = start_limited(&idle, 600, 1).await;
+        idle.kill();
+        world.clock.advance(Duration::from_secs(600));
+        let node = world.node();
+        assert_eq!(node.closed(id).await, ExecutionStatus::TimedOut);
+        assert_eq!(world.scripts.count("f"), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn paused_execution_sleeps_until_it_is_resumed() {
+    on_every_store(async |world| {
+        tell_sleeper(&world);
+        let node = world.node();
+        let id = node.start("f", "").await;
+        world.until_asleep(id).await;
+        assert_eq!(node.submit(id, pause()).await.unwrap().status(), ExecutionStatus::Paused);
+        node.kill();
+        let node = world.node();
+        world.clock.advance(Duration::from_secs(5_000));
+        world
+            .until("the wait's end", id, |execution| {
+                execution.operations().iter().all(|operation| operation.status.is_terminal())
+            })
+            .await;
+        assert_eq!(world.scripts.count("f"), 1);
+        node.submit(id, resume()).await.unwrap();
+        assert_eq!(node.closed(id).await, ExecutionStatus::Succeeded);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn execution_that_is_paused_before_its_first_invocation_runs_after_it() {
+    on_every_store(async |world| {
+        tell_sleeper(&world);
+        let idle = world.idle_node();
+        let id = idle.start("f", "").await;
+        idle.submit(id, pause()).await.unwrap();
+        let node = world.node();
+        node.submit(id, resume()).await.unwrap();
+        world.until_asleep(id).await;
+        assert_eq!(world.scripts.count("f"), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn function_that_is_gone_fails_the_execution_at_once() {
+    on_every_store(async |world| {
+        tell_sleeper(&world);
+        let node = world.node();
+        let id = node.start("f", "").await;
+        world.until_asleep(id).await;
+        world.scripts.remove("f");
+        world.clock.advance(Duration::from_secs(1_000));
+        assert_eq!(node.closed(id).await, ExecutionStatus::Failed);
+        assert_eq!(world.outcome(id).await, r#"FAILED {"ErrorMessage":"Function not found"}"#);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn execution_that_is_over_before_its_start_returned_is_over() {
+    on_every_store(async |world| {
+        world.scripts.durable("f", LONG, |_| async { Ok("fast".into()) });
+        let node = world.node();
+        node.store.go_wrong_once(Fault::Held, |call| matches!(call, Call::Create));
+        let id = new_execution_id();
+        let name = id.to_string();
+        let start = async {
+            node.try_start(id, "f", &name, "").await.unwrap();
+            assert_eq!(node.closed(id).await, ExecutionStatus::Succeeded);
+        };
+        let world = &world;
+        let meanwhile = async {
+            world.until("the execution", id, |_| true).await;
+            // The task loop finds it in the store.
+            world.clock.advance(Duration::from_secs(10));
+            world.scripts.durable("g", LONG, |_| async { Ok("fast".into()) });
+            let other = node.start("g", "").await;
+            node.closed(other).await;
+            node.store.let_go();
+        };
+        tokio::join!(start, meanwhile);
+    })
+    .await;
+}

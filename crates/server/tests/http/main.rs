@@ -1,0 +1,9 @@
+//! The server as clients see it: real sockets, real signatures, real processes; status, headers and bodies on view.
+
+mod durable;
+mod functions;
+mod invoke;
+mod processes;
+mod requests;
+mod signatures;
+mod world;

@@ -1,0 +1,368 @@
+//! A server, a client that signs, and answers in a form that can be read.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use everstep_server::{Config, Server};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use zip::write::SimpleFileOptions;
+
+/// Longer than anything takes; a test that reaches it has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server and who talks to it.
+pub(crate) struct World {
+    pub(crate) server: Server,
+    pub(crate) directory: TempDir,
+}
+
+/// A request, ready to be sent or to be tampered with.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// How a request is signed.
+pub(crate) struct Signer {
+    pub(crate) access_key_id: String,
+    pub(crate) secret: String,
+    pub(crate) service: &'static str,
+    pub(crate) at: SystemTime,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = Config::new(directory.path());
+        config.listen.set_port(0);
+        Self { server: Server::start(config).await.unwrap(), directory }
+    }
+
+    /// A world with a function `plain`, and a function `durable` whose executions may take `seconds`.
+    pub(crate) async fn with_functions(seconds: u64) -> Self {
+        let world = Self::new().await;
+        world.create(function("plain")).await;
+        let mut durable = function("durable");
+        durable["DurableConfig"] = json!({"ExecutionTimeout": seconds});
+        world.create(durable).await;
+        world
+    }
+
+    pub(crate) async fn create(&self, function: Value) -> Value {
+        let answer = self.send("POST", "/2015-03-31/functions", &[], function.to_string()).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Signs as the operator, now.
+    pub(crate) fn signer(&self) -> Signer {
+        let key = self.server.operator_key();
+        Signer {
+            access_key_id: key.access_key_id.clone(),
+            secret: key.secret_access_key.clone(),
+            service: "lambda",
+            at: SystemTime::now(),
+        }
+    }
+
+    /// Signs a request as the operator.
+    pub(crate) fn wire(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Wire {
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let wire = Wire { method: method.into(), path: path.into(), headers, body: body.into() };
+        wire.signed(&self.signer(), self.address())
+    }
+
+    /// Sends a request as the operator.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        self.deliver(&self.wire(method, path, headers, body)).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Vec<u8>>) -> Answer {
+        self.send("POST", path, &[], body).await
+    }
+
+    /// Sends a request as it is, and checks what every answer has.
+    pub(crate) async fn deliver(&self, wire: &Wire) -> Answer {
+        let exchange = tokio::time::timeout(PATIENCE, exchange(self.address(), wire));
+        let answer = exchange.await.expect("an answer");
+        let header = |name: &str| answer.header(name).unwrap_or_else(|| panic!("no `{name}`: {answer:?}"));
+        assert_eq!(redacted(header("x-amzn-requestid")), "<uuid>");
+        assert!(header("date").ends_with(" GMT"), "{answer:?}");
+        assert_eq!(header("content-type"), "application/json");
+        assert_eq!(answer.header("x-amzn-errortype").is_some(), answer.status >= 400, "{answer:?}");
+        answer
+    }
+
+    /// Invokes a function.
+    pub(crate) async fn invoke(&self, function: &str, headers: &[(&str, &str)], payload: impl Into<Vec<u8>>) -> Answer {
+        let path = format!("/2015-03-31/functions/{}/invocations", function.replace('$', "%24"));
+        self.send("POST", &path, headers, payload).await
+    }
+
+    /// Starts an execution that nobody waits for. Returns its ARN, escaped for a path.
+    pub(crate) async fn start(&self, payload: &str) -> String {
+        let answer = self.invoke("durable:$LATEST", &[("x-amz-invocation-type", "Event")], payload).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        escaped(answer.header("x-amz-durable-execution-arn").expect("an execution has an ARN"))
+    }
+
+    /// Asks again and again until an answer is as wanted. The server says nothing by itself.
+    pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let asking = async {
+            loop {
+                let answer = self.get(path).await.json();
+                if wanted(&answer) {
+                    return answer;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asking).await.expect("a state")
+    }
+
+    /// Waits until a handler sleeps over a callback. Returns its id, escaped for a path.
+    pub(crate) async fn callback_id(&self, arn: &str) -> String {
+        let of = |history: &Value| {
+            let events = history["Events"].as_array()?;
+            events.iter().find(|event| event["EventType"] == "InvocationCompleted")?;
+            let id = events.iter().find_map(|event| event["CallbackStartedDetails"]["CallbackId"].as_str());
+            id.map(escaped)
+        };
+        of(&self.until(&format!("{}/history", execution(arn)), |history| of(history).is_some()).await).unwrap()
+    }
+}
+
+impl Wire {
+    /// Signs the request with what it has now.
+    pub(crate) fn signed(mut self, signer: &Signer, address: SocketAddr) -> Self {
+        self.headers.push(("host".into(), address.to_string()));
+        let identity = Credentials::new(&signer.access_key_id, &signer.secret, None, None, "test").into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region("us-east-1")
+            .name(signer.service)
+            .time(signer.at)
+            .settings(SigningSettings::default())
+            .build()
+            .unwrap()
+            .into();
+        let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let body = SignableBody::Bytes(&self.body);
+        let request = SignableRequest::new(&self.method, &self.path, headers, body).unwrap();
+        let (instructions, _) = sign(request, &parameters).unwrap().into_parts();
+        let (added, _) = instructions.into_parts();
+        for header in added {
+            self.headers.push((header.name().into(), header.value().into()));
+        }
+        self
+    }
+
+    /// Replaces what a header says.
+    pub(crate) fn with(mut self, name: &str, change: impl FnOnce(&str) -> String) -> Self {
+        let header = self.headers.iter_mut().find(|(known, _)| known == name).expect("the header is there");
+        header.1 = change(&header.1);
+        self
+    }
+
+    /// Removes a header.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self
+    }
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Returns what is worth a look: status, headers that not every answer has, and the body without what varies.
+    pub(crate) fn show(&self) -> String {
+        let mut text = self.status.to_string();
+        for (name, value) in &self.headers {
+            if !["date", "content-type", "content-length", "x-amzn-requestid", "connection"].contains(&name.as_str()) {
+                write!(text, "\n{name}: {}", redacted(value)).unwrap();
+            }
+        }
+        match serde_json::from_slice(&self.body) {
+            Ok(Value::Object(body)) => {
+                write!(text, "\n{}", serde_json::to_string_pretty(&redact(Value::Object(body))).unwrap()).unwrap();
+            }
+            _ => write!(text, "\n{}", redacted(&String::from_utf8_lossy(&self.body))).unwrap(),
+        }
+        text
+    }
+
+    /// Returns status, kind of error and message in a line.
+    pub(crate) fn line(&self) -> String {
+        let body = self.json();
+        let message = body["message"].as_str().or(body["Message"].as_str()).unwrap_or_default();
+        let kind = self.header("x-amzn-errortype").unwrap_or("ok");
+        redacted(&format!("{} {kind}: {message}", self.status))
+    }
+}
+
+async fn exchange(address: SocketAddr, wire: &Wire) -> Answer {
+    let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
+    let mut head = format!("{} {} HTTP/1.1\r\n", wire.method, wire.path);
+    for (name, value) in &wire.headers {
+        write!(head, "{name}: {value}\r\n").unwrap();
+    }
+    write!(head, "content-length: {}\r\nconnection: close\r\n\r\n", wire.body.len()).unwrap();
+    let write = async {
+        // A server that has heard enough may hang up.
+        let _ = writer.write_all(head.as_bytes()).await;
+        let _ = writer.write_all(&wire.body).await;
+    };
+    let mut bytes = Vec::new();
+    let read = async {
+        let _ = reader.read_to_end(&mut bytes).await;
+    };
+    tokio::join!(write, read);
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer has a head");
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line").parse().unwrap();
+    let headers = lines.map(|line| line.split_once(": ").map(|(name, value)| (name.into(), value.into())).unwrap());
+    Answer { status, headers: headers.collect(), body: bytes[end + 4..].to_vec() }
+}
+
+/// Returns the request that creates a function of `bootstrap`.
+pub(crate) fn function(name: &str) -> Value {
+    json!({
+        "FunctionName": name,
+        "Runtime": "provided.al2023",
+        "Role": "arn:aws:iam::123456789012:role/service",
+        "Timeout": 30,
+        "Code": {"ZipFile": zip(&[("bootstrap", include_str!("bootstrap"))])},
+    })
+}
+
+/// Returns a zip in base64.
+pub(crate) fn zip(files: &[(&str, &str)]) -> String {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Stored)
+        .last_modified_time(zip::DateTime::default())
+        .unix_permissions(0o755);
+    for (name, text) in files {
+        writer.start_file(*name, options).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    STANDARD.encode(writer.finish().unwrap().into_inner())
+}
+
+/// Returns the path of an execution.
+pub(crate) fn execution(arn: &str) -> String {
+    format!("/2025-12-01/durable-executions/{arn}")
+}
+
+/// Escapes a parameter of a path as AWS's SDKs do.
+pub(crate) fn escaped(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string().replace("%2D", "-")
+}
+
+/// Returns a document without what differs from run to run.
+pub(crate) fn show(value: &Value) -> String {
+    serde_json::to_string_pretty(&redact(value.clone())).unwrap()
+}
+
+/// Replaces what differs from run to run.
+fn redact(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| {
+                let secret = ["CheckpointToken", "CallbackId", "NextMarker", "CodeSha256"].contains(&name.as_str());
+                let value = match value {
+                    Value::String(text) if secret && !text.is_empty() => format!("<{name}>").into(),
+                    Value::Number(number) if name.ends_with("Timestamp") => {
+                        if number.is_f64() { "<seconds>" } else { "<milliseconds>" }.into()
+                    }
+                    Value::Number(_) if name == "CodeSize" => "<size>".into(),
+                    value => redact(value),
+                };
+                (name, value)
+            })
+            .collect(),
+        Value::Array(items) => items.into_iter().map(redact).collect(),
+        Value::String(text) => redacted(&text).into(),
+        value => value,
+    }
+}
+
+/// Replaces ids, dates and trace headers in a text.
+pub(crate) fn redacted(text: &str) -> String {
+    const PATTERNS: [(&str, &str); 5] = [
+        ("Root=1-hhhhhhhh-hhhhhhhhhhhhhhhhhhhhhhhh;Parent=hhhhhhhhhhhhhhhh", "<trace>"),
+        ("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh", "<uuid>"),
+        ("ddddddddTddddddZ", "<date>"),
+        ("dddd-dd-ddTdd:dd:dd.ddd+0000", "<time>"),
+        ("127.0.0.1:ddddd", "<address>"),
+    ];
+    let mut rest = text;
+    let mut shown = String::new();
+    while let Some(first) = rest.chars().next() {
+        let found = PATTERNS.iter().find(|(pattern, _)| is_like(rest, pattern));
+        match found {
+            Some((pattern, name)) => {
+                shown.push_str(name);
+                rest = &rest[pattern.len()..];
+            }
+            None => {
+                shown.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    shown
+}
+
+/// Tells whether a text begins like a pattern, in which `h` is a hexadecimal and `d` a decimal digit.
+fn is_like(text: &str, pattern: &str) -> bool {
+    text.len() >= pattern.len()
+        && text.bytes().zip(pattern.bytes()).all(|(found, wanted)| match wanted {
+            b'h' => found.is_ascii_digit() || (b'a'..=b'f').contains(&found),
+            b'd' => found.is_ascii_digit(),
+            wanted => found == wanted,
+        })
+}
