@@ -125,7 +125,8 @@ async fn asynchronous_and_dry_runs_answer_at_once() {
 async fn requests_that_cannot_be_are_refused() {
     let world = World::with_functions(300).await;
     let mut lines = Vec::new();
-    let cases: [(&str, &[(&str, &str)], &str); 14] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, Headers, &str); 14] = [
         ("plain", &[("x-amz-invocation-type", "Later")], "{}"),
         ("missing", &[], "{}"),
         ("plain:9", &[], "{}"),

@@ -126,7 +126,8 @@ async fn what_was_signed_cannot_be_changed() {
     let path = "/2015-03-31/functions/plain/invocations";
     let good = world.wire("POST", path, &[("x-amz-invocation-type", "DryRun")], "[1]");
     assert_eq!(world.deliver(&good).await.status, 204);
-    let changes: [(&str, fn(&mut Wire)); 5] = [
+    type Change = fn(&mut Wire);
+    let changes: [(&str, Change); 5] = [
         ("body", |wire| wire.body = b"[2]".to_vec()),
         ("path", |wire| wire.path = wire.path.replace("plain", "durable")),
         ("query", |wire| wire.path.push_str("?Qualifier=1")),
