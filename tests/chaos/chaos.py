@@ -111,7 +111,7 @@ class Chaos:
         return None
 
     def _start(self) -> None:
-        """Start the executions over the first half of the kills; by name, so that repeating a start is harmless."""
+        """Start the executions all along the kills; by name, so that repeating a start is harmless."""
         client = self.server.client()
         for number, workflow in enumerate(self.workflows):
             arguments = {
@@ -125,7 +125,7 @@ class Chaos:
             if started is None:
                 return
             workflow.arn = started["DurableExecutionArn"]
-            while number * self.kills >= 2 * (self.killed + 1) * len(self.workflows) and not self.over.is_set():
+            while number * self.kills >= (self.killed + 1) * len(self.workflows) and not self.over.is_set():
                 time.sleep(0.02)
 
     def _answer(self) -> None:
@@ -141,7 +141,7 @@ class Chaos:
 
     def _kill(self) -> None:
         for number in range(1, self.kills + 1):
-            time.sleep(self.random.uniform(0.1, 2.0))
+            time.sleep(self.random.uniform(0.1, 3.0))
             left = self.server.kill()
             died = time.time_ns()
             self.deaths.update(dict.fromkeys(left, died))
@@ -276,7 +276,7 @@ def main() -> int:
         notes = directory / "notes"
         notes.mkdir()
         workflows = [workflow(number, notes, chance) for number in range(chosen.executions)]
-        with EverstepServer(directory / "data", "--processes", "12") as server:
+        with EverstepServer(directory / "data", "--processes", "6") as server:
             deploy(server.client(), FUNCTIONS)
             chaos = Chaos(server, workflows, notes, chosen.kills, chance)
             faults = chaos.run()
