@@ -137,10 +137,9 @@ impl CheckpointRequest {
         if !token.is_empty() {
             violations.length(&token, "checkpointToken", 1, CHECKPOINT_TOKEN_CHARACTERS_MAX);
         }
-        let client_token = self.client_token.and_then(|text| {
-            violations.length(&text, "clientToken", 1, CLIENT_TOKEN_CHARACTERS_MAX);
-            violations.pattern(text.parse(), &text, "clientToken", "[\\x21-\\x7E]+")
-        });
+        let client_token = self
+            .client_token
+            .and_then(|text| violations.text(&text, "clientToken", CLIENT_TOKEN_CHARACTERS_MAX, "[\\x21-\\x7E]+"));
         let shapes = self.updates.unwrap_or_default();
         let count = shapes.len();
         let too_many = format!("Member must have length less than or equal to {UPDATES_MAX}");
@@ -159,28 +158,23 @@ impl UpdateShape {
     /// Returns the update, or `None` if a violation makes one impossible.
     fn validate(self, path: &str, violations: &mut Violations, intake: &mut Intake) -> Option<ValidUpdate> {
         let at = |member: &str| format!("{path}.{member}");
-        let id = violations.present(self.id, &at("id")).and_then(|text| {
-            violations.length(&text, &at("id"), 1, OPERATION_ID_CHARACTERS_MAX);
-            violations.pattern(text.parse(), &text, &at("id"), WORD)
-        });
+        let id = violations
+            .present(self.id, &at("id"))
+            .and_then(|text| violations.text(&text, &at("id"), OPERATION_ID_CHARACTERS_MAX, WORD));
         let operation_type = violations
             .present(self.operation_type, &at("type"))
             .and_then(|name| violations.one_of(&name, &at("type"), &TYPES));
         let action = violations
             .present(self.action, &at("action"))
             .and_then(|name| violations.one_of(&name, &at("action"), &ACTIONS));
-        let parent = self.parent_id.and_then(|text| {
-            violations.length(&text, &at("parentId"), 1, OPERATION_ID_CHARACTERS_MAX);
-            violations.pattern(text.parse(), &text, &at("parentId"), WORD)
-        });
-        let name = self.name.and_then(|text| {
-            violations.length(&text, &at("name"), 1, OPERATION_NAME_CHARACTERS_MAX);
-            violations.pattern(text.parse(), &text, &at("name"), "[\\x20-\\x7E]+")
-        });
-        let sub_type = self.sub_type.and_then(|text| {
-            violations.length(&text, &at("subType"), 1, OPERATION_SUB_TYPE_CHARACTERS_MAX);
-            violations.pattern(text.parse(), &text, &at("subType"), WORD)
-        });
+        let parent =
+            self.parent_id.and_then(|text| violations.text(&text, &at("parentId"), OPERATION_ID_CHARACTERS_MAX, WORD));
+        let name = self
+            .name
+            .and_then(|text| violations.text(&text, &at("name"), OPERATION_NAME_CHARACTERS_MAX, "[\\x20-\\x7E]+"));
+        let sub_type = self
+            .sub_type
+            .and_then(|text| violations.text(&text, &at("subType"), OPERATION_SUB_TYPE_CHARACTERS_MAX, WORD));
         if let Some(payload) = &self.payload
             && payload.len() as u64 > SYNC_PAYLOAD_BYTES_MAX
         {

@@ -1,6 +1,7 @@
 //! Constraint violations, worded and gathered as AWS's front end does.
 
 use std::fmt::Display;
+use std::str::FromStr;
 
 /// Gathers the violations of a request.
 #[derive(Debug, Default)]
@@ -21,6 +22,15 @@ impl Violations {
         let length = value.chars().count();
         self.require(length >= min, value, path, format!("Member must have length greater than or equal to {min}"));
         self.require(length <= max, value, path, format!("Member must have length less than or equal to {max}"));
+    }
+
+    /// Requires a text of 1 to `max` characters that `T` takes; the pattern is AWS's, and says nothing of what is too long.
+    pub fn text<T: FromStr>(&mut self, value: &str, path: &str, max: usize, pattern: &str) -> Option<T> {
+        self.length(value, path, 1, max);
+        if value.chars().count() > max {
+            return None;
+        }
+        self.pattern(value.parse(), value, path, pattern)
     }
 
     /// Requires a value between `min` and `max`.
@@ -67,5 +77,28 @@ impl Violations {
             1 => Err(format!("1 validation error detected: {}", self.0[0])),
             count => Err(format!("{count} validation errors detected: {}", self.0.join("; "))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use everstep_core::id::OperationName;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &str, expected: &[&str]) {
+        let mut violations = Violations::default();
+        let parsed: Option<OperationName> = violations.text(value, "name", 256, "[\\x20-\\x7E]+");
+        assert_eq!(parsed.is_some(), expected.is_empty(), "{value}");
+        let constraints: Vec<&str> = violations.0.iter().filter_map(|text| text.split("Member must ").nth(1)).collect();
+        assert_eq!(constraints, expected, "{value}");
+    }
+
+    #[test]
+    fn texts_that_are_too_long_break_one_constraint_only() {
+        check(&"n".repeat(256), &[]);
+        check(&"n".repeat(257), &["have length less than or equal to 256"]);
+        check("ü", &["satisfy regular expression pattern: [\\x20-\\x7E]+"]);
     }
 }

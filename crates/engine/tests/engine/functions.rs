@@ -48,6 +48,10 @@ pub(crate) struct Scripts {
     functions: Mutex<HashMap<String, Function>>,
     /// Names of functions, in the order in which they were invoked.
     pub(crate) invoked: watch::Sender<Vec<String>>,
+    /// How many wait for a process while there is none.
+    pub(crate) waiting: watch::Sender<usize>,
+    /// Whether every process is taken.
+    pub(crate) busy: watch::Sender<bool>,
 }
 
 impl Scripts {
@@ -119,6 +123,11 @@ impl Functions for NodeFunctions {
     }
 
     async fn acquire(&self, function: &FunctionName, _: Version, _: Option<&TenantId>) -> Acquired {
+        let mut busy = self.scripts.busy.subscribe();
+        if *busy.borrow() {
+            self.scripts.waiting.send_modify(|waiting| *waiting += 1);
+            busy.wait_for(|busy| !busy).await.expect("the scripts keep their sender");
+        }
         match self.scripts.get(function.as_str()) {
             None => Acquired::Missing,
             Some(found) => {

@@ -21,13 +21,17 @@ fn tell_sleeper(world: &World) {
 
 /// Starts `f` with a timeout and a retention of its own.
 async fn start_limited(node: &Node, execution_timeout_seconds: u64, retention_days: u32) -> ExecutionId {
+    start_named(node, "name", execution_timeout_seconds, retention_days).await
+}
+
+async fn start_named(node: &Node, name: &str, execution_timeout_seconds: u64, retention_days: u32) -> ExecutionId {
     let id = new_execution_id();
     let start = Start {
         id,
         place: place(),
         function: "f".parse().unwrap(),
         version: Version::Latest,
-        name: "name".parse().unwrap(),
+        name: name.parse().unwrap(),
         input: None,
         execution_timeout_seconds,
         retention_days,
@@ -242,6 +246,30 @@ async fn execution_that_is_over_before_its_start_returned_is_over() {
             node.store.let_go();
         };
         tokio::join!(start, meanwhile);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn execution_asks_for_one_process_and_times_out_while_it_waits_for_it() {
+    on_every_store(async |world| {
+        tell_sleeper(&world);
+        world.scripts.busy.send_replace(true);
+        let node = world.node();
+        let id = start_limited(&node, 600, 1).await;
+        let mut waiting = world.scripts.waiting.subscribe();
+        waiting.wait_for(|waiting| *waiting > 0).await.unwrap();
+        for other in ["first", "second", "third"] {
+            // Once another one has timed out, the task loop has read the store again and found this one due still.
+            let other = start_named(&node, other, 10, 1).await;
+            world.clock.advance(Duration::from_secs(10));
+            assert_eq!(node.closed(other).await, ExecutionStatus::TimedOut);
+        }
+        assert_eq!(*waiting.borrow(), 4);
+        world.clock.advance(Duration::from_secs(570));
+        assert_eq!(node.closed(id).await, ExecutionStatus::TimedOut);
+        world.scripts.busy.send_replace(false);
+        assert_eq!(world.scripts.count("f"), 0);
     })
     .await;
 }

@@ -42,10 +42,8 @@ fn token_and_reason(
     reason: Option<String>,
 ) -> Result<(Option<ClientToken>, Option<Arc<str>>), Error> {
     let mut violations = Violations::default();
-    let token = client_token.and_then(|text| {
-        violations.length(&text, "clientToken", 1, CLIENT_TOKEN_CHARACTERS_MAX);
-        violations.pattern(text.parse(), &text, "clientToken", "[\\x21-\\x7E]+")
-    });
+    let token = client_token
+        .and_then(|text| violations.text(&text, "clientToken", CLIENT_TOKEN_CHARACTERS_MAX, "[\\x21-\\x7E]+"));
     if let Some(reason) = &reason {
         violations.length(reason, "reason", 0, REASON_CHARACTERS_MAX);
     }
