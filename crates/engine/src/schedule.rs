@@ -63,7 +63,7 @@ impl Schedule {
         self.with(|near| {
             near.horizon = Some(horizon);
             for (id, at) in due {
-                if !near.wake_ups.contains_key(&id) && !near.invoking.contains(&id) {
+                if !near.wake_ups.contains_key(&id) {
                     near.set(id, Some(at));
                 }
             }

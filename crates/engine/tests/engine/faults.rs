@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use everstep_core::event::Event;
-use everstep_core::{ErrorObject, ExecutionStatus, OperationStatus};
+use everstep_core::{Command, ErrorObject, ExecutionStatus, OperationStatus};
 use everstep_engine::new_execution_id;
 use tokio::sync::watch;
 
@@ -169,6 +169,18 @@ async fn caller_hears_of_an_end_that_the_store_was_not_sure_of() {
     };
     let (status, ()) = tokio::join!(biased; node.closed(id), end);
     assert_eq!(status, ExecutionStatus::Succeeded);
+}
+
+#[tokio::test]
+async fn command_that_the_store_was_not_sure_of_succeeds() {
+    for fault in [Fault::UnknownDone, Fault::UnknownUndone, Fault::Conflict] {
+        let world = World::in_memory();
+        let node = world.idle_node();
+        let id = node.start("f", "").await;
+        node.store.go_wrong_once(fault, |call| matches!(call, Call::Commit(_)));
+        let stopped = node.submit(id, Command::Stop { error: (&ErrorObject::default()).into() }).await.unwrap();
+        assert_eq!((stopped.status(), stopped.version()), (ExecutionStatus::Stopped, 2), "{fault:?}");
+    }
 }
 
 #[tokio::test]

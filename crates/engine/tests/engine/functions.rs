@@ -48,8 +48,8 @@ pub(crate) struct Scripts {
     functions: Mutex<HashMap<String, Function>>,
     /// Names of functions, in the order in which they were invoked.
     pub(crate) invoked: watch::Sender<Vec<String>>,
-    /// How many wait for a process while there is none.
-    pub(crate) waiting: watch::Sender<usize>,
+    /// Names of functions that wait for a process while there is none.
+    pub(crate) waiting: watch::Sender<Vec<String>>,
     /// Whether every process is taken.
     pub(crate) busy: watch::Sender<bool>,
 }
@@ -125,7 +125,7 @@ impl Functions for NodeFunctions {
     async fn acquire(&self, function: &FunctionName, _: Version, _: Option<&TenantId>) -> Acquired {
         let mut busy = self.scripts.busy.subscribe();
         if *busy.borrow() {
-            self.scripts.waiting.send_modify(|waiting| *waiting += 1);
+            self.scripts.waiting.send_modify(|waiting| waiting.push(function.to_string()));
             busy.wait_for(|busy| !busy).await.expect("the scripts keep their sender");
         }
         match self.scripts.get(function.as_str()) {
