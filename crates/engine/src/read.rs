@@ -46,6 +46,15 @@ impl Engine {
         Ok(execution)
     }
 
+    /// Returns an execution as the store has it, whatever is cached.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn reload(&self, id: ExecutionId) -> Result<Option<Execution>, Error> {
+        *self.cache.cell(id).state.lock().await = None;
+        self.execution(id).await
+    }
+
     /// Returns the texts of `payloads` of an execution; those in `known` need not be read.
     ///
     /// # Errors

@@ -96,7 +96,12 @@ impl Engine {
 
     /// Does what is due of one execution.
     async fn attend(self: &Arc<Self>, id: ExecutionId) {
-        let execution = match self.execution(id).await {
+        let found = match self.execution(id).await {
+            // Due by the store and not by the cache: somebody else has committed meanwhile.
+            Ok(Some(cached)) if cached.wake_up().is_none_or(|at| at > self.clock.now()) => self.reload(id).await,
+            found => found,
+        };
+        let execution = match found {
             Ok(Some(execution)) => execution,
             Ok(None) => return,
             Err(error) => {

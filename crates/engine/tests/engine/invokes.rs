@@ -238,6 +238,28 @@ async fn plain_call_is_made_again_if_the_server_died_meanwhile() {
 }
 
 #[tokio::test]
+async fn plain_call_is_not_made_again_once_its_outcome_is_known() {
+    on_every_store(async |world| {
+        world.scripts.plain("child", |_| async { Ok("pong".into()) });
+        tell_parent(&world, "child");
+        let node = world.node();
+        node.store.go_wrong_once(Fault::DeathBefore, |call| matches!(call, Call::Effect));
+        let id = node.start("parent", "").await;
+        world
+            .until("the outcome", id, |execution| {
+                execution.operations().iter().any(|operation| operation.status.is_terminal())
+            })
+            .await;
+        node.kill();
+        let node = world.node();
+        node.closed(id).await;
+        world.until_nothing_is_owed().await;
+        assert_eq!(world.scripts.count("child"), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn child_outlives_its_parent_and_tells_nobody() {
     on_every_store(async |world| {
         world

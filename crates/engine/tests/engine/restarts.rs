@@ -6,6 +6,7 @@ use everstep_core::command::{Action, OperationUpdate};
 use everstep_core::event::Event;
 use everstep_core::{ExecutionStatus, OperationType, Payload};
 use everstep_engine::{CheckpointAnswer, HandlerAnswer, new_execution_id};
+use tokio::sync::watch;
 
 use crate::functions::{Halt, update};
 use crate::store::Fault;
@@ -202,15 +203,15 @@ async fn request_that_overtakes_its_repetition_is_answered_once_and_for_all() {
 #[tokio::test]
 async fn stale_tokens_are_refused() {
     on_every_store(async |world| {
-        let tokens = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&tokens);
+        let tokens = watch::Sender::new(Vec::new());
+        let mut seen = tokens.subscribe();
         world.scripts.durable("f", LONG, move |context| {
-            let seen = Arc::clone(&seen);
+            let tokens = tokens.clone();
             async move {
-                seen.lock().unwrap().push(context.token());
+                tokens.send_modify(|tokens| tokens.push(context.token()));
                 context.step("step", || "kept".into()).await?;
-                seen.lock().unwrap().push(context.token());
-                if seen.lock().unwrap().len() < 4 {
+                tokens.send_modify(|tokens| tokens.push(context.token()));
+                if tokens.borrow().len() < 4 {
                     return std::future::pending().await;
                 }
                 Err::<String, _>(Halt::Answer(HandlerAnswer::Failed(None)))
@@ -218,11 +219,12 @@ async fn stale_tokens_are_refused() {
         });
         let node = world.node();
         let id = node.start("f", "").await;
-        world.until("the step", id, |execution| !execution.operations().is_empty()).await;
+        seen.wait_for(|tokens| tokens.len() == 2).await.unwrap();
         node.kill();
         let node = world.node();
         node.closed(id).await;
-        let tokens = tokens.lock().unwrap().clone();
+        let tokens = seen.borrow().clone();
+        assert_eq!(tokens.len(), 4);
         for sealed in &tokens {
             let token = node.engine.keys().open_checkpoint(sealed).unwrap();
             let refused = node.engine.checkpoint(token, None, Vec::new(), Vec::new()).await;

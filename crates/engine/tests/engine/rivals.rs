@@ -1,6 +1,7 @@
 //! Two servers over one store: the version check lets only one of them write.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use everstep_core::command::{Action, InvocationResult};
 use everstep_core::{Command, ErrorObject, ExecutionStatus, OperationType};
@@ -84,6 +85,26 @@ async fn rivals_who_both_invoke_end_the_execution_once() {
 }
 
 #[tokio::test]
+async fn process_that_comes_after_a_rival_began_is_given_back() {
+    on_every_store(async |world| {
+        world.scripts.durable("f", LONG, |_| async { Ok("twice".into()) });
+        world.scripts.busy.send_replace(true);
+        let (node, rival) = (world.node(), world.idle_node());
+        let id = node.start("f", "").await;
+        let mut waiting = world.scripts.waiting.subscribe();
+        waiting.wait_for(|waiting| !waiting.is_empty()).await.unwrap();
+        let request_id = new_request_id();
+        rival.submit(id, Command::BeginInvocation { request_id }).await.unwrap();
+        world.scripts.busy.send_replace(false);
+        let other = node.start("f", "").await;
+        node.closed(other).await;
+        assert_eq!(world.scripts.count("f"), 1);
+        assert_eq!(world.stored(id).await.unwrap().in_flight(), Some(request_id));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn rival_with_an_outdated_cache_looks_again() {
     on_every_store(async |world| {
         world.scripts.durable("f", LONG, |context| async move {
@@ -99,6 +120,26 @@ async fn rival_with_an_outdated_cache_looks_again() {
         let again = node.submit(id, Command::Stop { error: (&ErrorObject::new("Late", "")).into() }).await.unwrap();
         assert_eq!(again.ended_at(), stopped.ended_at());
         assert_eq!(world.outcome(id).await, "STOPPED {}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_rival_left_due_is_found_although_the_cache_says_otherwise() {
+    on_every_store(async |world| {
+        world.scripts.durable("f", LONG, |_| async { Ok("done".into()) });
+        let (node, rival) = (world.node(), world.idle_node());
+        let first = node.start("f", "").await;
+        node.closed(first).await;
+        let id = rival.start("f", "").await;
+        let request_id = new_request_id();
+        rival.submit(id, Command::BeginInvocation { request_id }).await.unwrap();
+        let cached = node.engine.execution(id).await.unwrap().unwrap();
+        assert_eq!(cached.in_flight(), Some(request_id));
+        let lost = Command::CompleteInvocation { request_id, result: InvocationResult::Lost };
+        rival.submit(id, lost).await.unwrap();
+        world.clock.advance(Duration::from_secs(10));
+        assert_eq!(node.closed(id).await, ExecutionStatus::Succeeded);
     })
     .await;
 }

@@ -57,6 +57,8 @@ pub(crate) struct Faulty {
     plan: Mutex<Plan>,
     powered: AtomicBool,
     held: watch::Sender<bool>,
+    /// Counts what the real store is at.
+    working: watch::Sender<usize>,
     /// Counts what was written, so that tests can wait for it.
     writes: watch::Sender<u64>,
 }
@@ -65,7 +67,7 @@ impl Faulty {
     pub(crate) fn new(inner: Arc<dyn Executions>, writes: watch::Sender<u64>) -> Arc<Self> {
         let plan: Plan = Box::new(|_| None);
         let (plan, powered) = (Mutex::new(plan), AtomicBool::new(true));
-        Arc::new(Self { inner, plan, powered, held: watch::Sender::new(true), writes })
+        Arc::new(Self { inner, plan, powered, held: watch::Sender::new(true), working: watch::Sender::new(0), writes })
     }
 
     /// Lets everything go wrong as `plan` says from now on.
@@ -94,6 +96,11 @@ impl Faulty {
         self.powered.load(Ordering::SeqCst)
     }
 
+    /// Waits until nothing that was asked before the power was cut can still happen.
+    pub(crate) async fn be_dead(&self) {
+        self.working.subscribe().wait_for(|working| *working == 0).await.expect("the store keeps its sender");
+    }
+
     async fn call<T>(&self, call: Call<'_>, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         self.stay_dead_without_power().await;
         let fault = (self.plan.lock().unwrap())(&call);
@@ -107,7 +114,9 @@ impl Faulty {
             self.cut_power();
             self.stay_dead_without_power().await;
         }
+        self.working.send_modify(|working| *working += 1);
         let done = work.await;
+        self.working.send_modify(|working| *working -= 1);
         if fault == Some(Fault::DeathAfter) {
             self.cut_power();
         }

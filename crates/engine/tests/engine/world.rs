@@ -1,7 +1,7 @@
 //! A disk, a clock, functions, and nodes that come and go.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use everstep_core::event::{Event, Outcome, Start, StartMode};
@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<Clock>,
     pub(crate) scripts: Arc<Scripts>,
     writes: watch::Sender<u64>,
+    /// The stores of every node so far.
+    stores: Mutex<Vec<Arc<Faulty>>>,
     _directory: Option<TempDir>,
 }
 
@@ -69,6 +71,7 @@ impl World {
             clock: Arc::new(Clock::standing(BEGINNING)),
             scripts: Arc::default(),
             writes: watch::Sender::new(0),
+            stores: Mutex::default(),
             _directory: directory,
         }
     }
@@ -87,13 +90,22 @@ impl World {
     pub(crate) fn node_with(&self, prepare: impl FnOnce(&Faulty)) -> Node {
         let node = self.idle_node();
         prepare(&node.store);
-        tokio::spawn(Arc::clone(&node.engine).run(node.stop.subscribe()));
+        let dead: Vec<_> = self.stores.lock().unwrap().iter().filter(|store| !store.is_powered()).cloned().collect();
+        let run = Arc::clone(&node.engine).run(node.stop.subscribe());
+        tokio::spawn(async move {
+            // A server that starts finds what a dead one left behind, and nothing comes after.
+            for store in dead {
+                store.be_dead().await;
+            }
+            run.await;
+        });
         node
     }
 
     /// Puts a server together whose task loop does not run.
     pub(crate) fn idle_node(&self) -> Node {
         let store = Faulty::new(Arc::clone(&self.disk), self.writes.clone());
+        self.stores.lock().unwrap().push(store.clone());
         let functions = NodeFunctions { scripts: Arc::clone(&self.scripts), engine: Arc::default() };
         let link: Arc<OnceLock<_>> = Arc::clone(&functions.engine);
         let keys = TokenKeys::new(BTreeMap::from([(1, [7; 32])]));
