@@ -70,7 +70,7 @@ impl Test {
         if let Some(filter) = &self.filter {
             arguments.extend(["-k", filter]);
         }
-        run(&python, &arguments, &[("PYTHONDONTWRITEBYTECODE", "1")])?;
+        run(&python, &arguments, &environment(&binary()))?;
         if self.filter.is_none() {
             Chaos { kills: 3, executions: 20, seed: None }.with(&python)?;
         }
@@ -93,8 +93,19 @@ impl Chaos {
         if let Some(seed) = &seed {
             arguments.extend(["--seed", seed]);
         }
-        run(python, &arguments, &[("PYTHONDONTWRITEBYTECODE", "1")])
+        run(python, &arguments, &environment(&binary()))
     }
+}
+
+/// Returns the binary under test, wherever cargo was told to build.
+fn binary() -> String {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    target.join("debug/everstep").display().to_string()
+}
+
+/// Returns what the tests' Python is told.
+fn environment(binary: &str) -> [(&'static str, &str); 2] {
+    [("PYTHONDONTWRITEBYTECODE", "1"), ("EVERSTEP_BINARY", binary)]
 }
 
 /// Gets everything ready that the client tests need. Returns the Python to run them with.
