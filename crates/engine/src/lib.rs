@@ -13,7 +13,6 @@ mod read;
 mod schedule;
 mod task_loop;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -286,20 +285,19 @@ impl Engine {
 /// Returns the keys that seal tokens, and makes the first one of a new store.
 ///
 /// # Errors
-/// The store's.
+/// The store's, also if it holds a key that cannot be read.
 pub async fn token_keys(catalog: &dyn Catalog) -> Result<TokenKeys, StoreError> {
     loop {
-        let mut keys = BTreeMap::new();
-        for (number, document) in catalog.list(Kind::TokenKey, None, usize::from(u8::MAX)).await? {
-            let bytes: Option<Vec<u8>> = (0..32)
-                .map(|i| u8::from_str_radix(document.body.trim_matches('"').get(2 * i..2 * i + 2)?, 16).ok())
-                .collect();
-            if let (Ok(number), Some(bytes)) = (number.parse(), bytes) {
-                keys.insert(number, bytes.try_into().expect("32 bytes were read"));
-            }
-        }
-        if !keys.is_empty() {
-            return Ok(TokenKeys::new(keys));
+        let documents = catalog.list(Kind::TokenKey, None, usize::from(u8::MAX)).await?;
+        if !documents.is_empty() {
+            let keys = documents.iter().map(|(number, document)| {
+                let unreadable = || StoreError::Failed {
+                    context: format!("token key {number} in the store cannot be read: restore it from a backup"),
+                    source: None,
+                };
+                Ok((number.parse().ok().ok_or_else(unreadable)?, read_key(&document.body).ok_or_else(unreadable)?))
+            });
+            return Ok(TokenKeys::new(keys.collect::<Result<_, StoreError>>()?));
         }
         let body: String = random_bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect();
         match catalog.put(Kind::TokenKey, "1", None, format!("\"{body}\"")).await {
@@ -307,6 +305,13 @@ pub async fn token_keys(catalog: &dyn Catalog) -> Result<TokenKeys, StoreError> 
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Reads 64 hexadecimal digits in quotes.
+fn read_key(body: &str) -> Option<[u8; 32]> {
+    let digits = body.strip_prefix('"')?.strip_suffix('"')?;
+    let bytes: Option<Vec<u8>> = (0..32).map(|i| u8::from_str_radix(digits.get(2 * i..2 * i + 2)?, 16).ok()).collect();
+    bytes?.try_into().ok().filter(|_| digits.len() == 64)
 }
 
 /// Makes an id for a new execution.
@@ -350,5 +355,29 @@ fn commit_of(id: ExecutionId, decision: &Decision, before: Option<&Execution>, t
         head: before.is_none_or(|before| head_of(before) != head).then_some(head),
         payloads: texts,
         effects: decision.effects.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use everstep_store::memory::Memory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn token_keys_are_made_once() {
+        let catalog = Memory::new();
+        let token = CheckpointToken { execution: new_execution_id(), invocation: 1, checkpoint: 0 };
+        let sealed = token_keys(&catalog).await.unwrap().seal_checkpoint(&token);
+        assert_eq!(token_keys(&catalog).await.unwrap().open_checkpoint(&sealed), Some(token));
+    }
+
+    #[tokio::test]
+    async fn token_key_that_cannot_be_read_is_an_error() {
+        for body in ["", "\"00\"", "null", &format!("\"{}\"", "0".repeat(65)), &format!("\"{}\"", "g".repeat(64))] {
+            let catalog = Memory::new();
+            catalog.put(Kind::TokenKey, "1", None, body.into()).await.unwrap();
+            assert!(token_keys(&catalog).await.is_err(), "{body}");
+        }
     }
 }

@@ -53,13 +53,14 @@ impl Keys {
     /// Reads the operator's key, or makes one in a new store.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's, also if it holds a key that cannot be read.
     pub async fn open(catalog: &dyn Catalog) -> Result<Self, StoreError> {
         let operator = loop {
-            if let Some((_, document)) = catalog.list(Kind::AccessKey, None, 1).await?.into_iter().next()
-                && let Ok(key) = serde_json::from_str(&document.body)
-            {
-                break key;
+            if let Some((id, document)) = catalog.list(Kind::AccessKey, None, 1).await?.into_iter().next() {
+                break serde_json::from_str(&document.body).map_err(|error| StoreError::Failed {
+                    context: format!("access key {id} in the store cannot be read: restore it from a backup"),
+                    source: Some(error.into()),
+                })?;
             }
             let key = AccessKey { access_key_id: new_access_key_id("AKIA"), secret_access_key: new_secret() };
             let body = serde_json::to_string(&key).expect("strings serialise");
@@ -139,4 +140,26 @@ fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the system has randomness");
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use everstep_store::memory::Memory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn key_that_cannot_be_read_is_an_error_and_stays() {
+        let catalog = Memory::new();
+        catalog.put(Kind::AccessKey, "AKIA", None, "{".into()).await.unwrap();
+        assert!(Keys::open(&catalog).await.err().unwrap().to_string().contains("access key AKIA"));
+        assert_eq!(catalog.list(Kind::AccessKey, None, 9).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn key_is_made_once() {
+        let catalog = Memory::new();
+        let first = Keys::open(&catalog).await.unwrap().operator().clone();
+        assert!(Keys::open(&catalog).await.unwrap().operator() == &first);
+    }
 }
