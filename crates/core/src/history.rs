@@ -39,8 +39,8 @@ fn operation_id(event: &Event) -> Option<&OperationId> {
         | Event::Callback { id, .. }
         | Event::Context { id, .. }
         | Event::ChainedInvoke { id, .. } => Some(id),
-        Event::OperationAdded(opening) => Some(&opening.id),
         Event::ExecutionStarted(_)
+        | Event::OperationAdded(_)
         | Event::InvocationStarted { .. }
         | Event::CheckpointAccepted { .. }
         | Event::InvocationCompleted(_)

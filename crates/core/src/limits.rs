@@ -118,5 +118,8 @@ pub const RETRY_DELAY_MILLIS_MAX: u64 = 300_000;
 /// How long an invocation whose handler fails is tried again, in seconds. Everstep's own; AWS says "several hours".
 pub const RETRY_BUDGET_SECONDS: u64 = 6 * 3_600;
 
+/// Delays before an asynchronous invocation of a plain function that failed is tried again, in seconds; there are no more tries. Source: Lambda Developer Guide, asynchronous invocation (one minute, then two).
+pub const ASYNC_RETRY_DELAY_SECONDS: [u64; 2] = [60, 120];
+
 /// Largest payload that stays inside the event record, in bytes. Everstep's own: larger ones get a row of their own.
 pub const INLINE_PAYLOAD_BYTES_MAX: usize = 4_096;

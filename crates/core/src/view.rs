@@ -48,11 +48,13 @@ pub fn payloads(operation: &Operation) -> impl Iterator<Item = &Payload> {
     result.iter().chain(error.iter().map(|error| &error.0))
 }
 
-/// Returns the payloads that AWS's history shows of an event of `execution`.
-pub fn event_payloads<'a>(event: &'a Event, execution: &'a Execution) -> Option<&'a Payload> {
-    let error = |error: &'a Option<ErrorDocument>| error.as_ref().map(|error| &error.0);
+/// Returns the payload that AWS's history shows of an event.
+pub fn event_payload(event: &Event) -> Option<&Payload> {
+    fn error(error: &Option<ErrorDocument>) -> Option<&Payload> {
+        error.as_ref().map(|error| &error.0)
+    }
     match event {
-        Event::ExecutionStarted(_) => execution.start_facts().input.as_ref(),
+        Event::ExecutionStarted(start) => start.input.as_ref(),
         Event::Step { event, .. } => match event {
             step::Event::Succeeded { result, .. } => result.as_ref(),
             step::Event::Failed { error: document, .. } => error(document),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use everstep_core::command::ChainedCompletion;
 use everstep_core::event::{Effect, Outcome, Parent, PlainInvocation, Start, StartMode};
 use everstep_core::id::ExecutionId;
+use everstep_core::limits::ASYNC_RETRY_DELAY_SECONDS;
 use everstep_core::operation::chained_invoke::{Child, Request, Target};
 use everstep_core::operation::{Detail, OperationStatus};
 use everstep_core::{Command, ErrorDocument, ErrorObject, Intake, Payload};
@@ -14,12 +15,6 @@ use tracing::{info, warn};
 use crate::functions::{Acquired, PlainRun};
 use crate::task_loop::until_it_works;
 use crate::{Engine, Error, NewTexts, new_request_id};
-
-/// Tries of an asynchronous plain invocation after the first one. Source: Lambda Developer Guide, asynchronous invocation.
-const RETRIES_MAX: u32 = 2;
-
-/// Delay before the first and second of these, in seconds. Source: as above (one minute, then two).
-const RETRY_DELAY_SECONDS: [u64; RETRIES_MAX as usize] = [60, 120];
 
 /// What came of doing an effect.
 enum Done {
@@ -219,7 +214,7 @@ impl Engine {
             return Done::BrokenOff;
         }
         let error_type = error.error_type.unwrap_or_default();
-        if let Some(delay) = RETRY_DELAY_SECONDS.get(*tries as usize) {
+        if let Some(delay) = ASYNC_RETRY_DELAY_SECONDS.get(*tries as usize) {
             info!(function.name = %function, error_type, delay_seconds = delay, "an asynchronous invocation failed: trying again");
             let next = PlainInvocation { tries: tries + 1, ..invocation.clone() };
             return Done::Later(Effect::InvokePlain(next), *delay);

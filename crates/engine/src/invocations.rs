@@ -1,10 +1,11 @@
 //! Invoking a durable function: get a process, begin, run, take in the answer.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use everstep_core::command::InvocationResult;
-use everstep_core::id::ExecutionId;
-use everstep_core::{Command, ErrorObject, Execution, Intake, view};
+use everstep_core::id::{ExecutionId, RequestId};
+use everstep_core::{Command, Execution, Intake, view};
 use tracing::warn;
 
 use crate::functions::{Acquired, DurableRun, HandlerAnswer};
@@ -25,11 +26,10 @@ impl Engine {
         let begun = self.submit_for_sure(id, Command::BeginInvocation { request_id }, Vec::new()).await;
         self.schedule.release_invocation(id);
         let Some(begun) = begun else { return };
+        self.schedule.note(id, begun.wake_up());
         if begun.in_flight() != Some(request_id) {
-            self.schedule.note(id, begun.wake_up());
             return;
         }
-        self.schedule.note(id, begun.wake_up());
 
         let (result, texts) = match acquired {
             Acquired::Ready(slot) => match self.durable_run(request_id, &begun).await {
@@ -48,13 +48,12 @@ impl Engine {
         self.submit_for_sure(id, Command::CompleteInvocation { request_id, result }, texts).await;
     }
 
-    async fn durable_run(
-        &self,
-        request_id: everstep_core::id::RequestId,
-        execution: &Execution,
-    ) -> Result<DurableRun, Error> {
+    async fn durable_run(&self, request_id: RequestId, execution: &Execution) -> Result<DurableRun, Error> {
         let start = Arc::clone(execution.start_facts());
         let operations: Vec<_> = view::replayed_operations(execution).into_iter().cloned().collect();
+        let shown: HashSet<_> = operations.iter().map(|operation| &operation.opening.id).collect();
+        let updated = execution.updated_operation_ids().filter(|id| shown.contains(id));
+        let updated_operation_ids = updated.map(ToString::to_string).collect();
         let payloads: Vec<_> =
             operations.iter().flat_map(|operation| view::payloads(operation)).chain(&start.input).collect();
         let texts = self.texts(start.id, &payloads, &Vec::new()).await?;
@@ -63,11 +62,7 @@ impl Engine {
             request_id,
             started_at: execution.started_at(),
             checkpoint_token: self.keys.seal_checkpoint(&token),
-            updated_operation_ids: execution
-                .updated_operation_ids()
-                .filter(|id| operations.iter().any(|operation| operation.opening.id == **id))
-                .map(ToString::to_string)
-                .collect(),
+            updated_operation_ids,
             operations,
             texts,
             start,
@@ -84,11 +79,10 @@ fn interned(answer: HandlerAnswer) -> (InvocationResult, NewTexts) {
         HandlerAnswer::Failed(error) => InvocationResult::Failed { error: error.map(|error| intake.error(&error)) },
         HandlerAnswer::Pending => InvocationResult::Pending,
         HandlerAnswer::Invalid(message) => InvocationResult::Invalid { message },
-        HandlerAnswer::Broken(error) => broken(&error, &mut intake),
+        HandlerAnswer::Broken(error) => InvocationResult::Broken {
+            error_type: error.error_type.clone().unwrap_or_default(),
+            error: intake.error(&error),
+        },
     };
     (result, intake.into_texts())
-}
-
-fn broken(error: &ErrorObject, intake: &mut Intake) -> InvocationResult {
-    InvocationResult::Broken { error_type: error.error_type.clone().unwrap_or_default(), error: intake.error(error) }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use everstep_core::id::ExecutionId;
-use everstep_core::{Execution, Payload, Record, Rejection, Texts};
+use everstep_core::{Execution, Payload, Record, Rejection, Texts, view};
 use everstep_store::{ListQuery, Listed};
 
 use crate::{Engine, Error, NewTexts};
@@ -96,8 +96,7 @@ impl Engine {
         let records = self.store.records(id, first, last, limit, newest_first).await?;
         let texts = if with_texts {
             let events = records.iter().flat_map(|record| &record.events);
-            let shown: Vec<_> =
-                events.filter_map(|event| everstep_core::view::event_payloads(event, &execution)).collect();
+            let shown: Vec<_> = events.filter_map(view::event_payload).collect();
             self.texts(id, &shown, &Vec::new()).await?
         } else {
             Texts::default()

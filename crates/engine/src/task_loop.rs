@@ -147,19 +147,16 @@ impl Engine {
         command: Command,
         texts: crate::NewTexts,
     ) -> Option<Execution> {
-        loop {
+        until_it_works(|| async {
             match self.submit(id, command.clone(), texts.clone()).await {
-                Ok(execution) => return Some(execution),
                 Err(Error::Rejected(rejection)) => {
                     info!(execution.id = %id, %rejection, "what became of an execution is not wanted any more");
-                    return None;
+                    Ok(None)
                 }
-                Err(error) => {
-                    error!(execution.id = %id, error = &error as &dyn std::error::Error, "the store failed: trying again");
-                    tokio::time::sleep(STORE_PAUSE).await;
-                }
+                other => other.map(Some),
             }
-        }
+        })
+        .await
     }
 }
 

@@ -49,7 +49,7 @@ fn events_show_their_payloads() {
         .records
         .iter()
         .flat_map(|record| &record.events)
-        .filter_map(|event| view::event_payloads(event, &world.state))
+        .filter_map(|event| view::event_payload(event))
         .map(|payload| format!("{payload:?}"))
         .collect();
     assert_eq!(

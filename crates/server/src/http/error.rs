@@ -83,11 +83,6 @@ impl Error {
         Self::new(413, "RequestTooLargeException", "message", message)
     }
 
-    /// The code is too large.
-    pub fn code_storage(message: impl Into<String>) -> Self {
-        Self::invalid_parameter(message)
-    }
-
     /// There is no signature.
     pub fn missing_authentication() -> Self {
         let message = "Missing Authentication Token: sign the request with a key of this server";
