@@ -9,8 +9,11 @@ use anyhow::{Context, ensure};
 use crate::run::root;
 
 /// The files that define limits, and what they are limits of.
-const SOURCES: [(&str, &str); 2] =
-    [("crates/core/src/limits.rs", "Executions"), ("crates/worker/src/limits.rs", "Functions as processes")];
+const SOURCES: [(&str, &str); 3] = [
+    ("crates/core/src/limits.rs", "Executions"),
+    ("crates/server/src/limits.rs", "Requests and function configurations"),
+    ("crates/worker/src/limits.rs", "Functions as processes"),
+];
 
 const INTRODUCTION: &str = "\
 # Limits
@@ -66,7 +69,18 @@ fn constant(line: &str) -> Option<(String, String)> {
     let rest = line.strip_prefix("pub const ").or_else(|| line.strip_prefix("pub(crate) const "))?;
     let (name, rest) = rest.split_once(':')?;
     let (_, value) = rest.split_once(" = ")?;
-    Some((name.into(), value.trim_end_matches(';').replace('_', " ")))
+    Some((name.into(), spaced(value.trim_end_matches(';'))))
+}
+
+/// Writes the thousands of numbers apart; names stay as they are.
+fn spaced(value: &str) -> String {
+    let characters: Vec<char> = value.chars().collect();
+    let digit = |position: usize| characters.get(position).is_some_and(char::is_ascii_digit);
+    let shown = |(position, character): (usize, &char)| match character {
+        '_' if position > 0 && digit(position - 1) && digit(position + 1) => ' ',
+        other => *other,
+    };
+    characters.iter().enumerate().map(shown).collect()
 }
 
 #[cfg(test)]
@@ -78,5 +92,6 @@ mod tests {
         let source = "//! Module.\n\n/// Longest thing,\n/// in seconds.\npub const THING_SECONDS_MAX: u64 = 1_000;\n";
         let expected = ("THING_SECONDS_MAX".into(), "1 000".into(), "Longest thing, in seconds.".into());
         assert_eq!(constants(source), [expected]);
+        assert_eq!(spaced("2 * BYTES_MAX + 1_048_576"), "2 * BYTES_MAX + 1 048 576");
     }
 }

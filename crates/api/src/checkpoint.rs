@@ -257,3 +257,53 @@ pub struct NewExecutionState {
     /// The operations, each once, in its latest state.
     pub operations: Vec<Box<RawValue>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(member: &str, at_the_limit: Value, one_past: Value) {
+        for (value, fits) in [(at_the_limit, true), (one_past, false)] {
+            let mut update = json!({"Id": "a", "Type": "STEP", "Action": "START"});
+            let mut request = json!({"CheckpointToken": "dG9rZW4="});
+            match member.split_once('.') {
+                _ if member == "Updates" => request["Updates"] = value,
+                _ if request.get(member).is_some() => request[member] = value,
+                Some((options, member)) => update[options] = json!({"FunctionName": "f", member: value}),
+                None => update[member] = value,
+            }
+            if request.get("Updates").is_none() {
+                request["Updates"] = json!([update]);
+            }
+            let request: CheckpointRequest = serde_json::from_value(request).unwrap();
+            let valid = request.validate(&mut Intake::default());
+            assert_eq!(valid.is_ok(), fits, "{member}: {:?}", valid.err());
+        }
+    }
+
+    #[test]
+    fn limits_of_the_request_hold() {
+        let text = |length: usize| json!("A".repeat(length));
+        let updates = |count: usize| {
+            let update = |number| json!({"Id": format!("s{number}"), "Type": "STEP", "Action": "START"});
+            json!((0..count).map(update).collect::<Vec<_>>())
+        };
+        check("CheckpointToken", text(2_048), text(2_049));
+        check("Updates", updates(6_000), updates(6_001));
+        check("Id", text(64), text(65));
+        check("ParentId", text(64), text(65));
+        check("Name", text(256), text(257));
+        check("SubType", text(32), text(33));
+        check("Payload", text(6_291_456), text(6_291_457));
+        check("StepOptions.NextAttemptDelaySeconds", json!(31_622_400), json!(31_622_401));
+        check("WaitOptions.WaitSeconds", json!(31_622_400), json!(31_622_401));
+        check("CallbackOptions.TimeoutSeconds", json!(99_999_999), json!(100_000_000));
+        check("CallbackOptions.HeartbeatTimeoutSeconds", json!(99_999_999), json!(100_000_000));
+        check("ChainedInvokeOptions.FunctionName", text(256), text(257));
+        check("ChainedInvokeOptions.TenantId", text(256), text(257));
+        check("ChainedInvokeOptions.XAmznTraceId", text(8_192), text(8_193));
+    }
+}

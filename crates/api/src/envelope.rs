@@ -178,4 +178,34 @@ mod tests {
             assert_eq!(decode_answer(body.as_bytes()), expected, "{body}");
         }
     }
+
+    #[test]
+    fn pages_hold_what_fits_and_at_least_one_operation() {
+        use everstep_core::event::Event;
+        use everstep_core::{Execution, Payload, Record};
+
+        // Operations are made by events only, as everywhere.
+        let operations = |bytes: [usize; 2]| {
+            let mut events: Vec<Event> = Vec::new();
+            let start = r#"{"execution_started":{"id":"00000000-0000-0000-0000-000000000001","place":{"region":"r","account":"1"},"function":"f","version":"1","name":"n","execution_timeout_seconds":9,"retention_days":1,"mode":"sync"}}"#;
+            events.push(serde_json::from_str(start).unwrap());
+            for (id, bytes) in ["a", "b"].iter().zip(bytes) {
+                let added = format!(r#"{{"operation_added":{{"id":"{id}","type":"STEP"}}}}"#);
+                events.push(serde_json::from_str(&added).unwrap());
+                let result = Payload::Inline("x".repeat(bytes).into());
+                let event =
+                    everstep_core::operation::step::Event::Succeeded { result: Some(result), attempt: 1, retry: None };
+                events.push(Event::Step { id: id.parse().unwrap(), event });
+            }
+            let record = Record { version: 1, at: Timestamp::from_millis(0), first_event_id: 1, event_ids: 3, events };
+            Execution::replay(&[record]).unwrap().operations().iter().cloned().collect::<Vec<_>>()
+        };
+        let texts = Texts::default();
+        let show = |bytes: [usize; 2]| page(&operations(bytes), 0, 9, &texts, TimeFormat::Millis);
+        let frames: usize = show([0, 0]).operations.iter().map(|json| json.get().len()).sum();
+        let fill = ENVELOPE_PAGE_BYTES_MAX - frames;
+        assert_eq!(show([1, fill - 1]).next_marker, None);
+        assert_eq!(show([1, fill]).next_marker.as_deref(), Some("1"));
+        assert_eq!(show([2 * ENVELOPE_PAGE_BYTES_MAX, 1]).operations.len(), 1);
+    }
 }

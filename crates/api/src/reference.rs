@@ -77,6 +77,17 @@ mod tests {
     }
 
     #[test]
+    fn references_and_qualifiers_hold_their_length() {
+        assert!(is_qualifier(&"q".repeat(128)));
+        assert!(!is_qualifier(&"q".repeat(129)));
+        assert!(FunctionReference::parse(&format!("{}:{}", "f".repeat(64), "q".repeat(128))).is_some());
+        let long = |region: usize| format!("arn:aws:lambda:{}:123456789012:function:f", "r".repeat(region));
+        let fill = 256 - long(0).len();
+        assert!(FunctionReference::parse(&long(fill)).is_some());
+        assert!(FunctionReference::parse(&long(fill + 1)).is_none());
+    }
+
+    #[test]
     fn every_way_to_name_a_function_is_understood() {
         check("f", Some(("f", None)));
         check("f:$LATEST", Some(("f", Some("$LATEST"))));

@@ -281,6 +281,17 @@ mod tests {
     }
 
     #[test]
+    fn execution_arn_holds_its_length() {
+        let arn = |id: usize| {
+            let function = "arn:aws:lambda:us-east-1:123456789012:function:f:1";
+            format!("{function}/durable-execution/n/{}", "i".repeat(id))
+        };
+        let fill = 1_024 - arn(0).len();
+        assert!(arn(fill).parse::<ExecutionArn>().is_ok());
+        assert!(arn(fill + 1).parse::<ExecutionArn>().is_err());
+    }
+
+    #[test]
     fn nonsense_is_no_execution_arn() {
         for text in [
             "",

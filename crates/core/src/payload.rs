@@ -204,3 +204,26 @@ impl From<&ErrorObject> for ErrorDocument {
         Self(Payload::Inline(error.to_json().into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_over_the_limit_are_kept_apart() {
+        for (bytes, apart) in [(4_096, false), (4_097, true)] {
+            let (payload, large) = Payload::intern("x".repeat(bytes).into());
+            assert_eq!((payload.bytes(), large.is_some()), (bytes as u64, apart));
+        }
+    }
+
+    #[test]
+    fn digests_survive_a_round_trip_and_nonsense_does_not() {
+        let digest = Digest::of("x");
+        let json = serde_json::to_string(&digest).unwrap();
+        assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
+        for nonsense in ["\"\"", "\"0\"", &format!("\"{}\"", "g".repeat(64)), &format!("\"{}\"", "ü".repeat(32))] {
+            assert!(serde_json::from_str::<Digest>(nonsense).is_err(), "{nonsense}");
+        }
+    }
+}

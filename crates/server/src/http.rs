@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use everstep_core::limits::SYNC_PAYLOAD_BYTES_MAX;
 use everstep_engine::Engine;
 use everstep_store::Logs;
 use everstep_worker::code;
@@ -22,17 +21,12 @@ use tracing::{debug, warn};
 
 use crate::access::{Keys, Principal};
 use crate::functions::Functions;
+use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 use crate::runner::Runner;
 use error::Error;
 use request::{Request, Response};
 use route::{NoRoute, Operation, Route, route};
 use sigv4::Authorization;
-
-/// Largest body of an ordinary request, in bytes. Everstep's own: a payload of 6 MB may double when it is escaped.
-const BODY_BYTES_MAX: u64 = 2 * SYNC_PAYLOAD_BYTES_MAX + 1_048_576;
-
-/// Largest body of a request that carries code, in bytes: 50 MB in base64, and the rest of the request. Source: Lambda quotas.
-const CODE_BODY_BYTES_MAX: u64 = 70 * 1_048_576;
 
 /// What operations work with.
 pub struct Services {

@@ -2,7 +2,7 @@
 //!
 //! The signature is computed anew by AWS's own crate over what was signed, and compared in constant time.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
@@ -14,9 +14,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::error::Error;
-
-/// How far a signature's time may be off. Source: AWS General Reference, Signature Version 4 (five minutes).
-pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
+use crate::limits::CLOCK_SKEW_MAX;
 
 /// What the `Authorization` header says.
 #[derive(Debug, PartialEq, Eq)]
@@ -165,6 +163,8 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

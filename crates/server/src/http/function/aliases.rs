@@ -10,9 +10,7 @@ use crate::functions::{Alias, Function, new_revision_id};
 use crate::http::error::Error;
 use crate::http::request::{Request, Response, page};
 use crate::http::{Services, marker};
-
-/// Longest name of an alias, in characters. Source: Lambda API, `Alias`.
-const ALIAS_CHARACTERS_MAX: usize = 128;
+use crate::limits::ALIAS_CHARACTERS_MAX;
 
 /// Creates an alias.
 pub async fn create(services: &Services, request: &Request) -> Result<Response, Error> {

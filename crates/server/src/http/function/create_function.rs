@@ -10,12 +10,7 @@ use crate::functions::{Configuration, Function, new_revision_id};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
-
-/// `Timeout` when none is given, in seconds. Source: Lambda API.
-const TIMEOUT_SECONDS_DEFAULT: u32 = 3;
-
-/// `MemorySize` when none is given, in MB. Source: Lambda API.
-const MEMORY_MB_DEFAULT: u32 = 128;
+use crate::limits::{MEMORY_MB_DEFAULT, TIMEOUT_SECONDS_DEFAULT};
 
 /// Creates a function.
 pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {

@@ -17,10 +17,8 @@ use crate::functions::Found;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
+use crate::limits::CLIENT_CONTEXT_BYTES_MAX;
 use crate::runner::{UNQUALIFIED, execution_timeout_seconds, new_trace_id, retention_days};
-
-/// Longest client context, in bytes of base64. Source: Lambda API, `ClientContext`.
-const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 
 /// How a caller wants a function to be invoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,7 @@ use crate::functions::Function;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response, page};
 use crate::http::{Services, marker};
-
-/// Largest page of functions. Source: Lambda API, `MaxListItems` (50 are returned at most).
-const FUNCTIONS_MAX: usize = 50;
+use crate::limits::FUNCTIONS_MAX;
 
 /// Returns a page of functions, with `FunctionVersion=ALL` also their published versions.
 pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {

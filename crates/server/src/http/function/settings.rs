@@ -11,21 +11,9 @@ use serde_json::{Value, json};
 
 use crate::functions::Configuration;
 use crate::http::error::Error;
-
-/// Smallest `MemorySize`, in MB. Source: Lambda quotas.
-const MEMORY_MB_MIN: i64 = 128;
-
-/// Largest `MemorySize`, in MB. Source: Lambda quotas.
-const MEMORY_MB_MAX: i64 = 10_240;
-
-/// Largest environment, names and values together, in bytes. Source: Lambda quotas (4 KB).
-const ENVIRONMENT_BYTES_MAX: usize = 4_096;
-
-/// Longest description, in characters. Source: Lambda API, `Description`.
-const DESCRIPTION_CHARACTERS_MAX: usize = 256;
-
-/// Longest handler, in characters. Source: Lambda API, `Handler`.
-const HANDLER_CHARACTERS_MAX: usize = 128;
+use crate::limits::{
+    DESCRIPTION_CHARACTERS_MAX, ENVIRONMENT_BYTES_MAX, HANDLER_CHARACTERS_MAX, MEMORY_MB_MAX, MEMORY_MB_MIN,
+};
 
 /// Environment variables that the runtime sets. Source: Lambda Developer Guide, defined runtime environment variables.
 const RESERVED_VARIABLES: [&str; 20] = [

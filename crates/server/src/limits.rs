@@ -1,0 +1,46 @@
+//! Limits of the HTTP edge and of function configurations, each with its unit and source.
+//!
+//! Limits of executions are in `everstep_core::limits`, limits of processes and code in `everstep_worker::limits`.
+
+use std::time::Duration;
+
+use everstep_core::limits::SYNC_PAYLOAD_BYTES_MAX;
+
+/// Largest body of an ordinary request, in bytes. Everstep's own: a payload of 6 MB may double when it is escaped.
+pub(crate) const BODY_BYTES_MAX: u64 = 2 * SYNC_PAYLOAD_BYTES_MAX + 1_048_576;
+
+/// Largest body of a request that carries code, in bytes: 50 MB in base64, and the rest of the request. Source: Lambda quotas.
+pub(crate) const CODE_BODY_BYTES_MAX: u64 = 70 * 1_048_576;
+
+/// How far a signature's time may be off. Source: AWS General Reference, Signature Version 4 (five minutes).
+pub(crate) const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
+
+/// Smallest `MemorySize`, in MB. Source: Lambda quotas.
+pub(crate) const MEMORY_MB_MIN: i64 = 128;
+
+/// Largest `MemorySize`, in MB. Source: Lambda quotas.
+pub(crate) const MEMORY_MB_MAX: i64 = 10_240;
+
+/// Largest environment, names and values together, in bytes. Source: Lambda quotas (4 KB).
+pub(crate) const ENVIRONMENT_BYTES_MAX: usize = 4_096;
+
+/// Longest description, in characters. Source: Lambda API, `Description`.
+pub(crate) const DESCRIPTION_CHARACTERS_MAX: usize = 256;
+
+/// Longest handler, in characters. Source: Lambda API, `Handler`.
+pub(crate) const HANDLER_CHARACTERS_MAX: usize = 128;
+
+/// `Timeout` when none is given, in seconds. Source: Lambda API.
+pub(crate) const TIMEOUT_SECONDS_DEFAULT: u32 = 3;
+
+/// `MemorySize` when none is given, in MB. Source: Lambda API.
+pub(crate) const MEMORY_MB_DEFAULT: u32 = 128;
+
+/// Longest name of an alias, in characters. Source: Lambda API, `Alias`.
+pub(crate) const ALIAS_CHARACTERS_MAX: usize = 128;
+
+/// Longest client context, in bytes of base64. Source: Lambda API, `ClientContext`.
+pub(crate) const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
+
+/// Largest page of functions. Source: Lambda API, `MaxListItems` (50 are returned at most).
+pub(crate) const FUNCTIONS_MAX: usize = 50;
