@@ -17,6 +17,8 @@ pub(super) struct Interpreter {
     pub(super) program: PathBuf,
     pub(super) major: u32,
     pub(super) minor: u32,
+    /// The directories it needs to run: of the program, and where its libraries are.
+    pub(super) roots: Vec<PathBuf>,
 }
 
 impl Interpreter {
@@ -26,7 +28,8 @@ impl Interpreter {
     }
 }
 
-/// Asks a program for its version (`major.minor…`) and its own path, one a line, with these arguments.
+/// Asks a program with these arguments for its version (`major.minor…`), its own path, and then the directories of
+/// its libraries, one a line.
 pub(super) async fn ask(program: &Path, arguments: &[&str]) -> Result<Interpreter, String> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
@@ -39,7 +42,13 @@ pub(super) async fn ask(program: &Path, arguments: &[&str]) -> Result<Interprete
     let mut numbers = lines.next().unwrap_or_default().split('.').map(str::parse);
     match (output.status.success(), numbers.next(), numbers.next(), lines.next()) {
         (true, Some(Ok(major)), Some(Ok(minor)), Some(path)) if !path.is_empty() => {
-            Ok(Interpreter { program: PathBuf::from(path), major, minor })
+            let program = PathBuf::from(path);
+            // A link's target is found by its own path.
+            let real = program.canonicalize().unwrap_or_else(|_| program.clone());
+            let programs = [&program, &real].into_iter().filter_map(|program| program.parent()).map(Path::to_owned);
+            let libraries = lines.map(PathBuf::from).filter(|directory| directory.is_dir());
+            let roots = super::outermost(programs.chain(libraries));
+            Ok(Interpreter { program, major, minor, roots })
         }
         _ => {
             let error = String::from_utf8_lossy(&output.stderr);

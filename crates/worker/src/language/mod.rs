@@ -8,7 +8,7 @@ mod interpreter;
 mod node;
 mod python;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +37,9 @@ pub(crate) struct Toolchain {
     pub(crate) execution_env: Option<String>,
     /// Directories for `PATH`, before the system's.
     pub(crate) path: Vec<PathBuf>,
+    /// The directories that a process reads besides the system's and its own code: interpreter, bootstrap, packages.
+    /// None lies within another, and nothing in them is ever written by a process.
+    pub(crate) roots: Vec<PathBuf>,
     /// Default variables; the function's value goes before ours in those that end in `PATH`.
     pub(crate) environment: Vec<(&'static str, OsString)>,
 }
@@ -92,7 +95,7 @@ impl Toolchains {
                 Runtime::Nodejs24 => node::toolchain(self, runtime, 24).await?,
                 Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => provided(runtime, &self.bootstraps()?),
             };
-            tracing::info!(%runtime, version = %toolchain.version, "a runtime is ready");
+            tracing::info!(%runtime, version = %toolchain.version, roots = ?toolchain.roots, "a runtime is ready");
             Ok(Arc::new(toolchain))
         });
         made.await.cloned()
@@ -129,8 +132,15 @@ fn provided(runtime: Runtime, runtime_dir: &Path) -> Toolchain {
         runtime_dir: runtime_dir.to_owned(),
         execution_env: None,
         path: Vec::new(),
+        roots: vec![runtime_dir.to_owned()],
         environment: Vec::new(),
     }
+}
+
+/// Returns each directory that lies within no other of them, once.
+fn outermost(directories: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let all: BTreeSet<PathBuf> = directories.into_iter().collect();
+    all.iter().filter(|&one| !all.iter().any(|other| other != one && one.starts_with(other))).cloned().collect()
 }
 
 /// The whole of a fresh directory is what gets published.
@@ -146,4 +156,23 @@ fn fingerprint<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
         hash.update([0]);
     }
     hash.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(given: &[&str], expected: &[&str]) {
+        let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
+        assert_eq!(outermost(given.iter().map(PathBuf::from)), expected);
+    }
+
+    #[test]
+    fn directories_within_others_are_left_out() {
+        check(&[], &[]);
+        check(&["/b", "/a", "/b"], &["/a", "/b"]);
+        check(&["/usr/bin", "/usr", "/usr/lib/python3"], &["/usr"]);
+        check(&["/opt/python/bin", "/opt/python", "/opt/python3"], &["/opt/python", "/opt/python3"]);
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 use super::interpreter::{self, Interpreter};
-use super::{Toolchain, Toolchains, fingerprint, fresh_itself};
+use super::{Toolchain, Toolchains, fingerprint, fresh_itself, outermost};
 use crate::{Error, Runtime};
 
 /// The part of what AWS's Node.js runtimes contain that functions use most. A change makes a new directory.
@@ -26,15 +26,26 @@ const PACKAGES: [&str; 11] = [
 /// The oldest major version the bootstrap runs on.
 const MAJOR_MIN: u32 = 22;
 
-const ASK: [&str; 2] = ["-p", "process.versions.node + '\\n' + process.execPath"];
+/// Prints version and program, and where a shared build has its library; Node.js needs nothing else.
+const ASK: [&str; 2] = [
+    "-p",
+    "\
+[process.versions.node, process.execPath]
+    .concat(process.config.variables.node_shared ? path.join(path.dirname(process.execPath), '../lib') : [])
+    .join('\\n')",
+];
 
 /// Makes the toolchain of `nodejs<major>.x`.
 pub(super) async fn toolchain(toolchains: &Toolchains, runtime: Runtime, major: u32) -> Result<Toolchain, Error> {
     let node = find(toolchains, runtime, major).await?;
     let runtime_dir = toolchains.bootstraps()?;
     let mut environment = Vec::new();
+    let mut roots = node.roots.clone();
+    roots.push(runtime_dir.clone());
     if toolchains.install_sdks {
-        environment.push(("NODE_PATH", packages(toolchains).await?.join("node_modules").into_os_string()));
+        let packages = packages(toolchains).await?;
+        environment.push(("NODE_PATH", packages.join("node_modules").into_os_string()));
+        roots.push(packages);
     }
     Ok(Toolchain {
         program: vec![node.program.clone().into(), runtime_dir.join("bootstrap.mjs").into()],
@@ -42,6 +53,7 @@ pub(super) async fn toolchain(toolchains: &Toolchains, runtime: Runtime, major: 
         runtime_dir,
         execution_env: Some(format!("AWS_Lambda_{runtime}")),
         path: node.directory().into_iter().collect(),
+        roots: outermost(roots),
         environment,
     })
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tokio::process::Command;
 
 use super::interpreter::{self, Interpreter};
-use super::{Toolchain, Toolchains, fingerprint, fresh_itself};
+use super::{Toolchain, Toolchains, fingerprint, fresh_itself, outermost};
 use crate::{Error, Runtime};
 
 /// What AWS's Python runtimes contain. A change makes a new directory, so versions never mix.
@@ -14,6 +14,15 @@ const PACKAGES: [&str; 1] = ["boto3==1.44.5"];
 
 /// The oldest minor version the bootstrap runs on.
 const MINOR_MIN: u32 = 11;
+
+/// Prints version, program and the directories of its libraries: those of a virtual environment and of the
+/// installation that it is made of.
+const QUESTION: &str = "\
+import sys, sysconfig
+print('%d.%d' % sys.version_info[:2], sys.executable, sep='\\n')
+print(sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, sep='\\n')
+print(sysconfig.get_config_var('LIBDIR') if sysconfig.get_config_var('Py_ENABLE_SHARED') else '')
+";
 
 /// Makes the toolchain of `python3.<minor>`.
 pub(super) async fn toolchain(toolchains: &Toolchains, runtime: Runtime, minor: u32) -> Result<Toolchain, Error> {
@@ -23,8 +32,12 @@ pub(super) async fn toolchain(toolchains: &Toolchains, runtime: Runtime, minor: 
         // Code directories are shared and stay as uploaded; what is compiled is kept elsewhere, for the next process.
         ("PYTHONPYCACHEPREFIX", toolchains.runtimes_dir.join("pycache").into_os_string()),
     ];
+    let mut roots = python.roots.clone();
+    roots.push(runtime_dir.clone());
     if toolchains.install_sdks {
-        environment.push(("PYTHONPATH", packages(toolchains, &python).await?.into_os_string()));
+        let packages = packages(toolchains, &python).await?;
+        roots.push(packages.clone());
+        environment.push(("PYTHONPATH", packages.into_os_string()));
     }
     Ok(Toolchain {
         program: vec![python.program.clone().into(), runtime_dir.join("bootstrap.py").into()],
@@ -32,13 +45,14 @@ pub(super) async fn toolchain(toolchains: &Toolchains, runtime: Runtime, minor: 
         runtime_dir,
         execution_env: Some(format!("AWS_Lambda_{runtime}")),
         path: python.directory().into_iter().collect(),
+        roots: outermost(roots),
         environment,
     })
 }
 
 /// The operator's choice, else the exact version, else any that is new enough.
 async fn find(toolchains: &Toolchains, runtime: Runtime, minor: u32) -> Result<Interpreter, Error> {
-    let ask = ["-c", "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)"];
+    let ask = ["-c", QUESTION];
     let missing = |reason| Error::NoInterpreter { runtime, reason };
     if let Some(configured) = toolchains.configured(runtime) {
         return interpreter::ask(configured, &ask).await.map_err(missing);
