@@ -1,11 +1,10 @@
 //! The HTTP edge: read a request, know its sender, find its operation, answer in AWS's terms.
 
-mod durable;
 pub mod error;
-mod function;
+mod lambda;
 mod marker;
 mod request;
-mod route;
+mod service;
 mod sigv4;
 
 use std::sync::Arc;
@@ -17,15 +16,14 @@ use everstep_store::Logs;
 use everstep_worker::code;
 use http::{HeaderMap, Method, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::access::{Keys, Principal};
 use crate::functions::Functions;
-use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 use crate::runner::Runner;
 use error::Error;
 use request::{Request, Response};
-use route::{NoRoute, Operation, Route, route};
+use service::Operation;
 use sigv4::Authorization;
 
 /// What operations work with.
@@ -88,25 +86,14 @@ async fn handle(
     body: axum::body::Body,
 ) -> Result<Response, Error> {
     let authorization = Authorization::read(&headers)?;
-    if authorization.service != "lambda" {
-        let service = authorization.service;
-        return Err(Error::not_served(format!(
-            "Everstep does not serve `{service}`; of AWS's services it serves `lambda`."
-        )));
-    }
-    let route = route(method.as_str(), uri.path()).map_err(|missing| match missing {
-        NoRoute::NotServed(name) => Error::not_served(format!("Everstep does not serve {name} yet.")),
-        NoRoute::Unknown => Error::unknown_operation(format!("There is no operation {method} {}.", uri.path())),
-    })?;
-    let bytes_max = match route.operation {
-        Operation::CreateFunction | Operation::UpdateFunctionCode => CODE_BODY_BYTES_MAX,
-        _ => BODY_BYTES_MAX,
-    };
-    let body = read_body(body, bytes_max).await?;
+    let (operation, parameters) = Operation::find(authorization.service, method.as_str(), uri.path())?;
+    let body = read_body(body, operation.body_bytes_max()).await?;
     let principal = authenticate(services, &authorization, method, uri, &headers, &body)?;
     let query = request::parse_query(uri.query().unwrap_or_default());
-    let request = Request { route, principal, query, headers, body };
-    dispatch(services, &request).await
+    let request = Request { operation: operation.name(), parameters, principal, query, headers, body };
+    match operation {
+        Operation::Lambda(operation) => lambda::serve(services, operation, &request).await,
+    }
 }
 
 async fn read_body(body: axum::body::Body, bytes_max: u64) -> Result<Bytes, Error> {
@@ -135,66 +122,4 @@ fn authenticate(
         return Err(Error::unrecognized_client());
     }
     Ok(principal)
-}
-
-/// A function process may report on the execution it runs, and nothing else.
-fn authorize(services: &Services, request: &Request) -> Result<(), Error> {
-    let Principal::Process { function, execution } = &request.principal else { return Ok(()) };
-    let Route { operation, parameters } = &request.route;
-    let own = match operation {
-        Operation::CheckpointDurableExecution | Operation::GetDurableExecutionState => {
-            let arn = parameters[0].parse::<everstep_core::id::ExecutionArn>();
-            arn.is_ok_and(|arn| execution.is_some_and(|execution| execution.to_string() == arn.id))
-        }
-        _ => false,
-    };
-    if own {
-        return Ok(());
-    }
-    let resource = parameters.first().map_or("*", String::as_str);
-    warn!(function.name = function, operation = operation.name(), "a function process asked for what it may not do");
-    let account = &services.functions.place().account;
-    Err(Error::access_denied(format!(
-        "User: arn:aws:sts::{account}:assumed-role/everstep/{function} is not authorized to perform: lambda:{} on resource: {resource}",
-        operation.name()
-    )))
-}
-
-async fn dispatch(services: &Services, request: &Request) -> Result<Response, Error> {
-    authorize(services, request)?;
-    match request.route.operation {
-        Operation::CreateFunction => function::create_function::handle(services, request).await,
-        Operation::ListFunctions => function::list_functions::handle(services, request).await,
-        Operation::GetFunction => function::get_function::handle(services, request).await,
-        Operation::DeleteFunction => function::delete_function::handle(services, request).await,
-        Operation::GetFunctionConfiguration => function::get_function_configuration::handle(services, request).await,
-        Operation::UpdateFunctionConfiguration => {
-            function::update_function_configuration::handle(services, request).await
-        }
-        Operation::UpdateFunctionCode => function::update_function_code::handle(services, request).await,
-        Operation::PublishVersion => function::publish_version::handle(services, request).await,
-        Operation::ListVersionsByFunction => function::list_versions_by_function::handle(services, request).await,
-        Operation::CreateAlias => function::aliases::create(services, request).await,
-        Operation::ListAliases => function::aliases::list(services, request).await,
-        Operation::GetAlias => function::aliases::get(services, request).await,
-        Operation::UpdateAlias => function::aliases::update(services, request).await,
-        Operation::DeleteAlias => function::aliases::delete(services, request).await,
-        Operation::Invoke => function::invoke::handle(services, request).await,
-        Operation::ListDurableExecutionsByFunction => {
-            durable::list_durable_executions_by_function::handle(services, request).await
-        }
-        Operation::CheckpointDurableExecution => durable::checkpoint_durable_execution::handle(services, request).await,
-        Operation::GetDurableExecutionState => durable::get_durable_execution_state::handle(services, request).await,
-        Operation::GetDurableExecutionHistory => {
-            durable::get_durable_execution_history::handle(services, request).await
-        }
-        Operation::StopDurableExecution => durable::stop_durable_execution::handle(services, request).await,
-        Operation::PauseDurableExecution => durable::pause_durable_execution::handle(services, request).await,
-        Operation::ResumeDurableExecution => durable::resume_durable_execution::handle(services, request).await,
-        Operation::GetDurableExecution => durable::get_durable_execution::handle(services, request).await,
-        Operation::DeleteDurableExecution => durable::delete_durable_execution::handle(services, request).await,
-        Operation::SendDurableExecutionCallbackSuccess => durable::callbacks::succeed(services, request).await,
-        Operation::SendDurableExecutionCallbackFailure => durable::callbacks::fail(services, request).await,
-        Operation::SendDurableExecutionCallbackHeartbeat => durable::callbacks::heartbeat(services, request).await,
-    }
 }

@@ -11,14 +11,15 @@ use serde_json::Value;
 use tracing::warn;
 
 use super::error::Error;
-use super::route::Route;
 use crate::access::Principal;
 
 /// A request whose sender is known.
 #[derive(Debug)]
 pub struct Request {
-    /// What it asks for.
-    pub route: Route,
+    /// The name of the operation that it asks for.
+    pub operation: &'static str,
+    /// The parameters of the path, decoded.
+    pub parameters: Vec<String>,
     /// Who asks.
     pub principal: Principal,
     /// The query, decoded, in order.
@@ -66,7 +67,7 @@ fn status_code(status: u16) -> StatusCode {
 impl Request {
     /// Returns a parameter of the path.
     pub fn parameter(&self, position: usize) -> &str {
-        &self.route.parameters[position]
+        &self.parameters[position]
     }
 
     /// Returns the first value of a query parameter, `None` if it is absent or empty.
@@ -153,11 +154,7 @@ impl Request {
     fn warn_of(&self, ignored: &BTreeSet<String>) {
         if !ignored.is_empty() {
             let members: Vec<&str> = ignored.iter().map(String::as_str).collect();
-            warn!(
-                operation = self.route.operation.name(),
-                ?members,
-                "members of a request are unknown here and ignored"
-            );
+            warn!(operation = self.operation, ?members, "members of a request are unknown here and ignored");
         }
     }
 }

@@ -23,10 +23,10 @@ use everstep_core::id::Version;
 use everstep_worker::code;
 use serde_json::{Map, Value, json};
 
-use super::Services;
-use super::error::Error;
-use super::request::Request;
 use crate::functions::{CodeFacts, Configuration, Function};
+use crate::http::Services;
+use crate::http::error::Error;
+use crate::http::request::Request;
 
 /// Reads the function that the path names.
 fn named_function(services: &Services, request: &Request) -> Result<FunctionReference, Error> {

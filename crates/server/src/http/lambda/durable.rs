@@ -17,9 +17,9 @@ use everstep_core::id::{ClientToken, ExecutionArn, ExecutionId};
 use everstep_core::limits::{CLIENT_TOKEN_CHARACTERS_MAX, REASON_CHARACTERS_MAX};
 use everstep_core::{Execution, Rejection};
 
-use super::error::Error;
-use super::request::Request;
 use crate::http::Services;
+use crate::http::error::Error;
+use crate::http::request::Request;
 use everstep_api::validation::Violations;
 
 /// Returns the execution that the path names.
