@@ -8,14 +8,15 @@ use serde_json::Value;
 use crate::run::{cargo, output};
 
 /// A crate and the crates of the workspace that it may use. Tests may use more.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("everstep-core", &[]),
     ("everstep-api", &["everstep-core"]),
     ("everstep-store", &["everstep-core"]),
     ("everstep-engine", &["everstep-core", "everstep-store"]),
     ("everstep-worker", &[]),
     ("everstep-server", &["everstep-api", "everstep-core", "everstep-engine", "everstep-store", "everstep-worker"]),
-    ("everstep-cli", &["everstep-core", "everstep-server", "everstep-store"]),
+    ("everstep-client", &[]),
+    ("everstep-cli", &["everstep-client", "everstep-core", "everstep-server", "everstep-store"]),
     ("xtask", &[]),
 ];
 
