@@ -91,6 +91,28 @@ def test_tampered_body_is_refused(server: EverstepServer):
     assert headers["x-amzn-errortype"].startswith("InvalidSignatureException")
 
 
+def test_presigned_url_works_without_a_key(client: Any):
+    url = client.generate_presigned_url("get_function", {"FunctionName": "python-plain"}, ExpiresIn=60)
+    status, _, body = send(AWSRequest("GET", url))
+    assert status == 200, body
+    assert json.loads(body)["Configuration"]["FunctionName"] == "python-plain"
+    url = client.generate_presigned_url("invoke", {"FunctionName": "python-plain"}, ExpiresIn=60)
+    status, headers, body = send(AWSRequest("POST", url))
+    assert (status, headers["x-amz-executed-version"]) == (200, "$LATEST"), body
+
+
+def test_presigned_url_is_good_for_one_thing_and_not_for_long(client: Any, monkeypatch: pytest.MonkeyPatch):
+    url = client.generate_presigned_url("get_function", {"FunctionName": "python-plain"}, ExpiresIn=60)
+    status, headers, _ = send(AWSRequest("GET", url.replace("python-plain", "python-durable")))
+    assert (status, headers["x-amzn-errortype"]) == (403, "InvalidSignatureException")
+    now = botocore.auth.get_current_datetime
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *arguments: now(*arguments) - timedelta(hours=1))
+    url = client.generate_presigned_url("get_function", {"FunctionName": "python-plain"}, ExpiresIn=60)
+    status, _, body = send(AWSRequest("GET", url))
+    assert status == 403
+    assert json.loads(body)["message"].startswith("Signature expired")
+
+
 def test_every_answer_has_a_request_id(server: EverstepServer):
     for path in ("/2015-03-31/functions/", "/2015-03-31/functions/missing", "/nowhere"):
         _, headers, _ = send(signed(server, "GET", path))

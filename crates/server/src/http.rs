@@ -85,11 +85,11 @@ async fn handle(
     headers: HeaderMap,
     body: axum::body::Body,
 ) -> Result<Response, Error> {
-    let authorization = Authorization::read(&headers)?;
+    let query = request::parse_query(uri.query().unwrap_or_default());
+    let authorization = Authorization::read(&headers, &query)?;
     let (operation, parameters) = Operation::find(authorization.service, method.as_str(), uri.path())?;
     let body = read_body(body, operation.body_bytes_max()).await?;
     let principal = authenticate(services, &authorization, method, uri, &headers, &body)?;
-    let query = request::parse_query(uri.query().unwrap_or_default());
     let request = Request { operation: operation.name(), parameters, principal, query, headers, body };
     match operation {
         Operation::Lambda(operation) => lambda::serve(services, operation, &request).await,
@@ -117,8 +117,7 @@ fn authenticate(
         services.keys.find(authorization.access_key_id).ok_or_else(Error::unrecognized_client)?;
     let uri = uri.path_and_query().map_or("/", |path| path.as_str());
     authorization.verify(&secret, method.as_str(), uri, headers, body, SystemTime::now())?;
-    let given = headers.get("x-amz-security-token").and_then(|value| value.to_str().ok());
-    if session_token.as_deref().is_some_and(|expected| given != Some(expected)) {
+    if session_token.is_some() && session_token.as_deref() != authorization.session_token {
         return Err(Error::unrecognized_client());
     }
     Ok(principal)

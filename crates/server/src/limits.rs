@@ -15,6 +15,9 @@ pub(crate) const CODE_BODY_BYTES_MAX: u64 = 70 * 1_048_576;
 /// How far a signature's time may be off. Source: AWS General Reference, Signature Version 4 (five minutes).
 pub(crate) const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
 
+/// How long a presigned URL may be good for, in seconds. Source: AWS General Reference, Signature Version 4 (seven days).
+pub(crate) const PRESIGNED_SECONDS_MAX: u64 = 7 * 86_400;
+
 /// Smallest `MemorySize`, in MB. Source: Lambda quotas.
 pub(crate) const MEMORY_MB_MIN: i64 = 128;
 

@@ -1,12 +1,13 @@
 //! AWS Signature Version 4: whether a request was signed with a key of this server.
 //!
-//! The signature is computed anew by AWS's own crate over what was signed, and compared in constant time.
+//! A signature comes in the `Authorization` header, or in the query of a presigned URL. Either way it is computed
+//! anew by AWS's own crate over what was signed, and compared in constant time.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4;
 use http::HeaderMap;
@@ -14,41 +15,101 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::error::Error;
-use crate::limits::CLOCK_SKEW_MAX;
+use super::request::parse_query;
+use crate::limits::{CLOCK_SKEW_MAX, PRESIGNED_SECONDS_MAX};
 
-/// What the `Authorization` header says.
+/// What a request says about its signature.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Authorization<'a> {
     /// The key that signed.
     pub access_key_id: &'a str,
-    date: &'a str,
+    /// The session token that came along.
+    pub session_token: Option<&'a str>,
     region: &'a str,
     /// The service that the request is meant for.
     pub service: &'a str,
     signed_headers: Vec<&'a str>,
     signature: &'a str,
+    signed_at: SystemTime,
+    /// How long a presigned URL is good for; `None` if the signature came in the header.
+    expires_in: Option<Duration>,
 }
 
+/// What a signature takes up of a query.
+const QUERY_PARAMETERS: [&str; 7] = [ALGORITHM, CREDENTIAL, DATE, EXPIRES, SIGNED_HEADERS, SIGNATURE, SECURITY_TOKEN];
+const ALGORITHM: &str = "X-Amz-Algorithm";
+const CREDENTIAL: &str = "X-Amz-Credential";
+const DATE: &str = "X-Amz-Date";
+const EXPIRES: &str = "X-Amz-Expires";
+const SIGNED_HEADERS: &str = "X-Amz-SignedHeaders";
+const SIGNATURE: &str = "X-Amz-Signature";
+const SECURITY_TOKEN: &str = "X-Amz-Security-Token";
+
 impl<'a> Authorization<'a> {
-    /// Reads the header.
+    /// Reads the header, or if there is none, the query.
     ///
     /// # Errors
     /// AWS's, if it is missing or makes no sense.
-    pub fn read(headers: &'a HeaderMap) -> Result<Self, Error> {
-        let header = headers.get(http::header::AUTHORIZATION).ok_or_else(Error::missing_authentication)?;
-        let text = header.to_str().unwrap_or_default();
+    pub fn read(headers: &'a HeaderMap, query: &'a [(String, String)]) -> Result<Self, Error> {
+        match headers.get(http::header::AUTHORIZATION) {
+            Some(header) => Self::read_header(header.to_str().unwrap_or_default(), headers),
+            None if query.iter().any(|(name, _)| [ALGORITHM, CREDENTIAL, SIGNATURE].contains(&name.as_str())) => {
+                Self::read_query(query)
+            }
+            None => Err(Error::missing_authentication()),
+        }
+    }
+
+    fn read_header(text: &'a str, headers: &'a HeaderMap) -> Result<Self, Error> {
         let incomplete = |what: &str| Error::incomplete_signature(format!("Authorization header requires {what}."));
         let rest = text.strip_prefix("AWS4-HMAC-SHA256").ok_or_else(|| incomplete("algorithm AWS4-HMAC-SHA256"))?;
         let parameter = |name: &str| {
             let found = rest.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
             found.ok_or_else(|| incomplete(&format!("'{name}' parameter")))
         };
-        let credential: Vec<&str> = parameter("Credential")?.split('/').collect();
-        let [access_key_id, date, region, service, "aws4_request"] = credential[..] else {
-            return Err(incomplete("a Credential of the form KEY/DATE/REGION/SERVICE/aws4_request"));
-        };
+        let credential = parameter("Credential")?;
+        let [access_key_id, date, region, service] = scope(credential)
+            .ok_or_else(|| incomplete("a Credential of the form KEY/DATE/REGION/SERVICE/aws4_request"))?;
         let signed_headers = parameter("SignedHeaders")?.split(';').collect();
-        Ok(Self { access_key_id, date, region, service, signed_headers, signature: parameter("Signature")? })
+        let signature = parameter("Signature")?;
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let signed_at = read_date(header("x-amz-date").unwrap_or_default(), date, "header")?;
+        let session_token = header("x-amz-security-token");
+        let expires_in = None;
+        Ok(Self { access_key_id, session_token, region, service, signed_headers, signature, signed_at, expires_in })
+    }
+
+    fn read_query(query: &'a [(String, String)]) -> Result<Self, Error> {
+        let given = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let parameter = |name: &str| {
+            given(name).ok_or_else(|| {
+                Error::incomplete_signature(format!(
+                    "AWS query-string parameters must include '{name}'. Re-examine the query-string parameters."
+                ))
+            })
+        };
+        if parameter(ALGORITHM)? != "AWS4-HMAC-SHA256" {
+            return Err(Error::incomplete_signature("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"."));
+        }
+        let [access_key_id, date, region, service] = scope(parameter(CREDENTIAL)?).ok_or_else(|| {
+            Error::incomplete_signature("X-Amz-Credential requires the form KEY/DATE/REGION/SERVICE/aws4_request.")
+        })?;
+        let signed_headers = parameter(SIGNED_HEADERS)?.split(';').collect();
+        let signature = parameter(SIGNATURE)?;
+        let signed_at = read_date(parameter(DATE)?, date, "parameter")?;
+        let seconds: i64 = parameter(EXPIRES)?
+            .parse()
+            .map_err(|_| Error::incomplete_signature("X-Amz-Expires should be a number."))?;
+        let seconds =
+            u64::try_from(seconds).map_err(|_| Error::incomplete_signature("X-Amz-Expires must be non-negative."))?;
+        if seconds > PRESIGNED_SECONDS_MAX {
+            return Err(Error::incomplete_signature(format!(
+                "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than {PRESIGNED_SECONDS_MAX} seconds."
+            )));
+        }
+        let session_token = given(SECURITY_TOKEN);
+        let expires_in = Some(Duration::from_secs(seconds));
+        Ok(Self { access_key_id, session_token, region, service, signed_headers, signature, signed_at, expires_in })
     }
 
     /// Checks that `secret` made this signature over the request, not too long ago.
@@ -64,8 +125,7 @@ impl<'a> Authorization<'a> {
         body: &[u8],
         now: SystemTime,
     ) -> Result<(), Error> {
-        let signed_at = self.signed_at(headers)?;
-        check_time(signed_at, now)?;
+        check_time(self.signed_at, self.expires_in.unwrap_or(CLOCK_SKEW_MAX), now)?;
         if !self.signed_headers.contains(&"host") {
             return Err(Error::invalid_signature("'Host' must be a 'SignedHeader' in the AWS Authorization."));
         }
@@ -76,27 +136,13 @@ impl<'a> Authorization<'a> {
                 "The provided 'x-amz-content-sha256' header does not match what was computed.",
             ));
         }
-        let expected = self.expected(secret, method, uri, headers, content_hash, signed_at)?;
+        let expected = self.expected(secret, method, uri, headers, content_hash)?;
         if expected.as_bytes().ct_eq(self.signature.as_bytes()).into() {
             return Ok(());
         }
         Err(Error::invalid_signature(
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
         ))
-    }
-
-    fn signed_at(&self, headers: &HeaderMap) -> Result<SystemTime, Error> {
-        let text = headers.get("x-amz-date").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let parsed = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text)
-            .ok()
-            .and_then(|at| at.to_zoned(jiff::tz::TimeZone::UTC).ok());
-        let at = parsed.ok_or_else(|| {
-            Error::incomplete_signature("Date must be in ISO-8601 'basic format', in header X-Amz-Date.")
-        })?;
-        if !text.starts_with(self.date) {
-            return Err(Error::invalid_signature("Date in Credential scope does not match the date of the request."));
-        }
-        Ok(at.timestamp().into())
     }
 
     fn expected(
@@ -106,24 +152,26 @@ impl<'a> Authorization<'a> {
         uri: &str,
         headers: &HeaderMap,
         content_hash: String,
-        signed_at: SystemTime,
     ) -> Result<String, Error> {
         let unusable = |_| Error::incomplete_signature("The request cannot be put into canonical form.");
         let signs = |name: &str| self.signed_headers.contains(&name);
-        let token = signs("x-amz-security-token")
-            .then(|| headers.get("x-amz-security-token")?.to_str().ok().map(Into::into))
-            .flatten();
+        let presigned = self.expires_in.is_some();
+        let token_is_signed = presigned || signs("x-amz-security-token");
+        let token = self.session_token.filter(|_| token_is_signed).map(Into::into);
         let identity = Credentials::new(self.access_key_id, secret, token, None, "request").into();
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = PercentEncodingMode::Double;
         settings.excluded_headers = None;
+        settings.expires_in = self.expires_in;
+        settings.signature_location =
+            if presigned { SignatureLocation::QueryParams } else { SignatureLocation::Headers };
         settings.payload_checksum_kind =
             if signs("x-amz-content-sha256") { PayloadChecksumKind::XAmzSha256 } else { PayloadChecksumKind::NoHeader };
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(self.region)
             .name(self.service)
-            .time(signed_at)
+            .time(self.signed_at)
             .settings(settings)
             .build()
             .expect("every parameter is given")
@@ -133,20 +181,56 @@ impl<'a> Authorization<'a> {
             .filter(|(name, _)| signs(name.as_str()))
             .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         let body = SignableBody::Precomputed(content_hash);
+        let uri = if presigned { without_signature(uri) } else { uri.to_string() };
         let request = SignableRequest::new(method, uri, signed, body).map_err(unusable)?;
         let (_, signature) = sign(request, &parameters).map_err(unusable)?.into_parts();
         Ok(signature)
     }
 }
 
-fn check_time(signed_at: SystemTime, now: SystemTime) -> Result<(), Error> {
+/// Takes a credential apart: key, date, Region and service.
+fn scope(credential: &str) -> Option<[&str; 4]> {
+    let parts: Vec<&str> = credential.split('/').collect();
+    let [access_key_id, date, region, service, "aws4_request"] = parts[..] else { return None };
+    Some([access_key_id, date, region, service])
+}
+
+fn read_date(text: &str, scope: &str, place: &str) -> Result<SystemTime, Error> {
+    let parsed = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text)
+        .ok()
+        .and_then(|at| at.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    let at = parsed.ok_or_else(|| {
+        Error::incomplete_signature(format!("Date must be in ISO-8601 'basic format', in {place} X-Amz-Date."))
+    })?;
+    if !text.starts_with(scope) {
+        return Err(Error::invalid_signature("Date in Credential scope does not match the date of the request."));
+    }
+    Ok(at.timestamp().into())
+}
+
+/// Returns a URI without what a presigned URL adds to it: the signer adds it anew.
+fn without_signature(uri: &str) -> String {
+    let Some((path, query)) = uri.split_once('?') else { return uri.into() };
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| parse_query(pair).iter().all(|(name, _)| !QUERY_PARAMETERS.contains(&name.as_str())))
+        .collect();
+    format!("{path}?{}", kept.join("&"))
+}
+
+/// A signature is good from a little before it was made until `good_for` later.
+fn check_time(signed_at: SystemTime, good_for: Duration, now: SystemTime) -> Result<(), Error> {
     let show = |at: SystemTime| {
         jiff::Timestamp::try_from(at).map_or_else(|_| "?".into(), |at| at.strftime("%Y%m%dT%H%M%SZ").to_string())
     };
     let (signed, server) = (show(signed_at), show(now));
-    if signed_at + CLOCK_SKEW_MAX < now {
-        let earliest = show(now - CLOCK_SKEW_MAX);
-        let message = format!("Signature expired: {signed} is now earlier than {earliest} ({server} - 5 min.)");
+    if signed_at + good_for < now {
+        let earliest = show(now - good_for);
+        let span = match good_for.as_secs() {
+            seconds if seconds % 60 == 0 => format!("{} min.", seconds / 60),
+            seconds => format!("{seconds} sec."),
+        };
+        let message = format!("Signature expired: {signed} is now earlier than {earliest} ({server} - {span})");
         return Err(Error::invalid_signature(message));
     }
     if signed_at > now + CLOCK_SKEW_MAX {
@@ -163,18 +247,27 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[track_caller]
+    fn check_times(good_for: u64, cases: &[(i64, bool)]) {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        for (offset, allowed) in cases {
+            let seconds = Duration::from_secs(offset.unsigned_abs());
+            let signed_at = if *offset < 0 { now - seconds } else { now + seconds };
+            assert_eq!(check_time(signed_at, Duration::from_secs(good_for), now).is_ok(), *allowed, "{offset}");
+        }
+    }
 
     #[test]
     fn signatures_are_good_for_five_minutes_either_way() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        for (offset, allowed) in [(-301, false), (-300, true), (0, true), (300, true), (301, false)] {
-            let seconds = Duration::from_secs(i32::abs(offset) as u64);
-            let signed_at = if offset < 0 { now - seconds } else { now + seconds };
-            assert_eq!(check_time(signed_at, now).is_ok(), allowed, "{offset}");
-        }
+        check_times(CLOCK_SKEW_MAX.as_secs(), &[(-301, false), (-300, true), (0, true), (300, true), (301, false)]);
+    }
+
+    #[test]
+    fn presigned_urls_are_good_until_they_expire() {
+        check_times(60, &[(-61, false), (-60, true), (300, true), (301, false)]);
+        check_times(PRESIGNED_SECONDS_MAX, &[(-604_801, false), (-604_800, true)]);
     }
 
     #[test]
@@ -182,7 +275,8 @@ mod tests {
         let read = |text: &str| {
             let mut headers = HeaderMap::new();
             headers.insert("authorization", text.parse().unwrap());
-            Authorization::read(&headers).map(|found| (found.access_key_id.to_string(), found.service.to_string()))
+            headers.insert("x-amz-date", "20261123T101112Z".parse().unwrap());
+            Authorization::read(&headers, &[]).map(|found| (found.access_key_id.to_string(), found.service.to_string()))
         };
         let good = "AWS4-HMAC-SHA256 Credential=AK/20261123/us-east-1/lambda/aws4_request, SignedHeaders=host;x-amz-date, Signature=ab";
         assert_eq!(read(good), Ok(("AK".into(), "lambda".into())));
@@ -193,5 +287,40 @@ mod tests {
         ] {
             assert_eq!(read(bad).unwrap_err().code, "IncompleteSignatureException", "{bad}");
         }
+    }
+
+    #[test]
+    fn presigned_queries_are_read_or_refused() {
+        let good = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AK/20261123/us-east-1/lambda/aws4_request&X-Amz-Date=20261123T101112Z&X-Amz-Expires=604800&X-Amz-SignedHeaders=host&X-Amz-Signature=ab";
+        let read = |text: &str| {
+            let query = parse_query(text);
+            Authorization::read(&HeaderMap::new(), &query).map(|found| found.expires_in).map_err(|error| error.message)
+        };
+        assert_eq!(read(good), Ok(Some(Duration::from_secs(PRESIGNED_SECONDS_MAX))));
+        for (part, replacement, message) in [
+            ("Algorithm=AWS4-HMAC-SHA256", "Algorithm=AWS3", "only supports"),
+            ("us-east-1/", "", "KEY/DATE/REGION/SERVICE"),
+            ("=20261123T", "=x", "ISO-8601"),
+            ("AK/20261123", "AK/20261122", "Credential scope"),
+            ("=604800", "=604801", "less than a week"),
+            ("=604800", "=-1", "non-negative"),
+            ("=604800", "=soon", "should be a number"),
+            ("&X-Amz-Expires=604800", "", "must include 'X-Amz-Expires'"),
+            ("X-Amz-Algorithm=AWS4-HMAC-SHA256&", "", "must include 'X-Amz-Algorithm'"),
+            ("&X-Amz-SignedHeaders=host", "", "must include 'X-Amz-SignedHeaders'"),
+            ("&X-Amz-Signature=ab", "", "must include 'X-Amz-Signature'"),
+        ] {
+            let found = read(&good.replace(part, replacement)).unwrap_err();
+            assert!(found.contains(message), "{part}: {found}");
+        }
+        assert!(read("MaxItems=3").unwrap_err().starts_with("Missing Authentication Token"));
+    }
+
+    #[test]
+    fn what_a_presigned_url_adds_is_taken_off() {
+        let check = |uri: &str, expected: &str| assert_eq!(without_signature(uri), expected);
+        check("/a", "/a");
+        check("/a?b=1&X-Amz-Date=2&c=%203", "/a?b=1&c=%203");
+        check("/a?X%2DAmz-Signature=1", "/a?");
     }
 }

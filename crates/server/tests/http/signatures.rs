@@ -146,6 +146,52 @@ async fn what_was_signed_cannot_be_changed() {
     assert_snapshot!(line(&world, claimed).await, @"403 InvalidSignatureException: The provided 'x-amz-content-sha256' header does not match what was computed.");
 }
 
+/// A request for the list of functions whose signature is in its query.
+fn presigned(world: &World, path: &str, seconds: u64, change: impl FnOnce(&mut Signer)) -> Wire {
+    let mut signer = world.signer();
+    change(&mut signer);
+    Wire { method: "GET".into(), path: path.into(), headers: Vec::new(), body: Vec::new() }.presigned(
+        &signer,
+        world.address(),
+        seconds,
+    )
+}
+
+#[tokio::test]
+async fn presigned_urls_are_let_in_until_they_expire() {
+    let world = World::new().await;
+    for path in [PATH, "/2015-03-31/functions?MaxItems=3&FunctionVersion=ALL&Marker="] {
+        assert_eq!(world.deliver(&presigned(&world, path, 60, |_| {})).await.status, 200, "{path}");
+    }
+    let ago = |seconds: u64| move |signer: &mut Signer| signer.at = SystemTime::now() - Duration::from_secs(seconds);
+    assert_eq!(world.deliver(&presigned(&world, PATH, 3600, ago(3000))).await.status, 200);
+    assert_snapshot!(line(&world, presigned(&world, PATH, 60, ago(70))).await, @"403 InvalidSignatureException: Signature expired: <date> is now earlier than <date> (<date> - 1 min.)");
+    let late = |signer: &mut Signer| signer.at = SystemTime::now() + Duration::from_secs(360);
+    assert_snapshot!(line(&world, presigned(&world, PATH, 60, late)).await, @"403 InvalidSignatureException: Signature not yet current: <date> is still later than <date> (<date> + 5 min.)");
+    let too_long = presigned(&world, PATH, 604_801, |_| {});
+    assert_snapshot!(line(&world, too_long).await, @"403 IncompleteSignatureException: X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds.");
+    assert_eq!(world.deliver(&presigned(&world, PATH, 604_800, |_| {})).await.status, 200);
+}
+
+#[tokio::test]
+async fn presigned_urls_cannot_be_changed() {
+    let world = World::new().await;
+    let good = presigned(&world, "/2015-03-31/functions?MaxItems=3", 60, |_| {});
+    assert_eq!(world.deliver(&good).await.status, 200);
+    for (from, to) in [
+        ("MaxItems=3", "MaxItems=4"),
+        ("X-Amz-Expires=60", "X-Amz-Expires=61"),
+        ("X-Amz-Signature=", "X-Amz-Signature=0"),
+        ("X-Amz-Algorithm", "FunctionVersion=ALL&X-Amz-Algorithm"),
+    ] {
+        let wire = Wire { path: good.path.replace(from, to), ..good.clone() };
+        let answer = world.deliver(&wire).await;
+        assert_eq!(answer.header("x-amzn-errortype"), Some("InvalidSignatureException"), "{from}: {answer:?}");
+    }
+    let cut = Wire { path: good.path.replace("X-Amz-Signature=", "Nothing="), ..good.clone() };
+    assert_snapshot!(line(&world, cut).await, @"403 IncompleteSignatureException: AWS query-string parameters must include 'X-Amz-Signature'. Re-examine the query-string parameters.");
+}
+
 #[tokio::test]
 async fn keys_outlive_the_server() {
     let world = World::new().await;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -169,7 +169,19 @@ impl World {
 
 impl Wire {
     /// Signs the request with what it has now.
-    pub(crate) fn signed(mut self, signer: &Signer, address: SocketAddr) -> Self {
+    pub(crate) fn signed(self, signer: &Signer, address: SocketAddr) -> Self {
+        self.sign(signer, address, SigningSettings::default())
+    }
+
+    /// Signs the request in its query, for so many seconds.
+    pub(crate) fn presigned(self, signer: &Signer, address: SocketAddr, seconds: u64) -> Self {
+        let mut settings = SigningSettings::default();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.expires_in = Some(Duration::from_secs(seconds));
+        self.sign(signer, address, settings)
+    }
+
+    fn sign(mut self, signer: &Signer, address: SocketAddr, settings: SigningSettings) -> Self {
         self.headers.push(("host".into(), address.to_string()));
         let identity = Credentials::new(&signer.access_key_id, &signer.secret, None, None, "test").into();
         let parameters = v4::SigningParams::builder()
@@ -177,7 +189,7 @@ impl Wire {
             .region("us-east-1")
             .name(signer.service)
             .time(signer.at)
-            .settings(SigningSettings::default())
+            .settings(settings)
             .build()
             .unwrap()
             .into();
@@ -185,9 +197,13 @@ impl Wire {
         let body = SignableBody::Bytes(&self.body);
         let request = SignableRequest::new(&self.method, &self.path, headers, body).unwrap();
         let (instructions, _) = sign(request, &parameters).unwrap().into_parts();
-        let (added, _) = instructions.into_parts();
-        for header in added {
+        let (headers, parameters) = instructions.into_parts();
+        for header in headers {
             self.headers.push((header.name().into(), header.value().into()));
+        }
+        for (name, value) in parameters {
+            let separator = if self.path.contains('?') { '&' } else { '?' };
+            write!(self.path, "{separator}{name}={}", escaped(&value)).unwrap();
         }
         self
     }
