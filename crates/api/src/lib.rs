@@ -9,7 +9,9 @@ pub mod envelope;
 pub mod function;
 pub mod history;
 pub mod operation;
+pub mod permission;
 pub mod reference;
+pub mod tag;
 pub mod timestamp;
 pub mod validation;
 

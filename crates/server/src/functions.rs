@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::http::error::Error;
+use crate::policy::Policies;
 
 /// A function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct Function {
     /// The tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// Who else may invoke it.
+    #[serde(default)]
+    pub policies: Policies,
 }
 
 /// How one version of a function is configured.

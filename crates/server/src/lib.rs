@@ -10,6 +10,7 @@ pub mod http;
 
 mod limits;
 mod log_sink;
+mod policy;
 mod runner;
 
 use std::fs;

@@ -47,3 +47,24 @@ pub(crate) const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 
 /// Largest page of functions. Source: Lambda API, `MaxListItems` (50 are returned at most).
 pub(crate) const FUNCTIONS_MAX: usize = 50;
+
+/// Largest resource policy of a function, version or alias, in bytes. Source: Lambda quotas (20 KB).
+pub(crate) const POLICY_BYTES_MAX: usize = 20_480;
+
+/// Longest id of a policy's statement, in characters. Source: Lambda API, `AddPermission`.
+pub(crate) const STATEMENT_ID_CHARACTERS_MAX: usize = 100;
+
+/// Longest principal of a policy's statement, in characters. Source: Lambda API, `AddPermission`.
+pub(crate) const PRINCIPAL_CHARACTERS_MAX: usize = 2_048;
+
+/// Longest token of an Alexa skill, in characters. Source: Lambda API, `AddPermission`.
+pub(crate) const EVENT_SOURCE_TOKEN_CHARACTERS_MAX: usize = 256;
+
+/// Most tags of a function. Source: Lambda Developer Guide, tags.
+pub(crate) const TAGS_MAX: usize = 50;
+
+/// Longest key of a tag, in characters. Source: Lambda API, `TagKey`.
+pub(crate) const TAG_KEY_CHARACTERS_MAX: usize = 128;
+
+/// Longest value of a tag, in characters. Source: Lambda API, `TagValue`.
+pub(crate) const TAG_VALUE_CHARACTERS_MAX: usize = 256;

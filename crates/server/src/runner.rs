@@ -32,6 +32,11 @@ impl Runner {
         Self { functions, code, keys, supervisor }
     }
 
+    /// Returns how many processes functions may have.
+    pub fn processes_max(&self) -> usize {
+        self.supervisor.processes_max()
+    }
+
     /// Invokes a plain function for a caller that waits.
     pub async fn invoke(&self, found: &Found, invocation: Invocation) -> Outcome {
         let acquired = match self.process(&found.function.name, found.version, found.configuration()) {

@@ -118,6 +118,13 @@ impl Store {
         Ok(code)
     }
 
+    /// Returns how much may still be written, in bytes; 0 if the system does not say.
+    pub fn free_bytes(&self) -> u64 {
+        // The store need not exist yet: ask for the first directory above it that does.
+        let status = self.root.ancestors().find_map(|directory| rustix::fs::statvfs(directory).ok());
+        status.map_or(0, |status| status.f_bavail.saturating_mul(status.f_frsize))
+    }
+
     /// Returns the directory of unzipped code, or `None` if there is no code of this digest (in hex).
     pub fn path(&self, digest: &str) -> Option<PathBuf> {
         Some(self.home(digest)?.join("tree")).filter(|tree| tree.is_dir())

@@ -102,6 +102,11 @@ impl Supervisor {
         }
     }
 
+    /// Returns how many processes there may be.
+    pub fn processes_max(&self) -> usize {
+        self.shared.config.processes_max
+    }
+
     /// Returns the number of processes that are not gone, including those starting and stopping.
     pub fn processes(&self) -> usize {
         self.shared.lock().pool.len()

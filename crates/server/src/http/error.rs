@@ -59,10 +59,18 @@ impl Error {
         Self::new(409, "ResourceConflictException", "message", message.into())
     }
 
-    /// The revision is another one by now.
-    pub fn precondition_failed() -> Self {
-        let message = "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id";
-        Self::new(412, "PreconditionFailedException", "Message", message.into())
+    /// The revision is another one by now; `operation` tells which one.
+    pub fn precondition_failed(operation: &str) -> Self {
+        let message = format!(
+            "The Revision Id provided does not match the latest Revision Id. Call the {operation} API to retrieve the latest Revision Id"
+        );
+        Self::new(412, "PreconditionFailedException", "Message", message)
+    }
+
+    /// A resource policy would be too long.
+    pub fn policy_too_long(bytes: usize, bytes_max: usize) -> Self {
+        let message = format!("The final policy size ({bytes}) is bigger than the limit ({bytes_max}).");
+        Self::new(400, "PolicyLengthExceededException", "message", message)
     }
 
     /// An execution with that name was started with other input.

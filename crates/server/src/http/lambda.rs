@@ -59,6 +59,13 @@ async fn dispatch(services: &Services, operation: Operation, request: &Request) 
         Operation::GetAlias => function::aliases::get(services, request).await,
         Operation::UpdateAlias => function::aliases::update(services, request).await,
         Operation::DeleteAlias => function::aliases::delete(services, request).await,
+        Operation::AddPermission => function::permissions::add(services, request).await,
+        Operation::GetPolicy => function::permissions::get(services, request).await,
+        Operation::RemovePermission => function::permissions::remove(services, request).await,
+        Operation::TagResource => function::tags::tag(services, request).await,
+        Operation::UntagResource => function::tags::untag(services, request).await,
+        Operation::ListTags => function::tags::list(services, request).await,
+        Operation::GetAccountSettings => function::get_account_settings::handle(services, request).await,
         Operation::Invoke => function::invoke::handle(services, request).await,
         Operation::ListDurableExecutionsByFunction => {
             durable::list_durable_executions_by_function::handle(services, request).await

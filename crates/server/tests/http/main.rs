@@ -3,6 +3,7 @@
 mod durable;
 mod functions;
 mod invoke;
+mod permissions;
 mod processes;
 mod requests;
 mod signatures;

@@ -3,12 +3,15 @@
 pub mod aliases;
 pub mod create_function;
 pub mod delete_function;
+pub mod get_account_settings;
 pub mod get_function;
 pub mod get_function_configuration;
 pub mod invoke;
 pub mod list_functions;
 pub mod list_versions_by_function;
+pub mod permissions;
 pub mod publish_version;
+pub mod tags;
 pub mod update_function_code;
 pub mod update_function_configuration;
 
@@ -122,7 +125,7 @@ fn configuration(services: &Services, function: &Function, version: Version, qua
 /// Refuses to go on if the revision is another one by now.
 fn check_revision(given: Option<&str>, current: &str) -> Result<(), Error> {
     match given {
-        Some(given) if given != current => Err(Error::precondition_failed()),
+        Some(given) if given != current => Err(Error::precondition_failed("GetFunction/GetAlias")),
         Some(_) | None => Ok(()),
     }
 }

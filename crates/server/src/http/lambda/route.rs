@@ -37,6 +37,13 @@ operations! {
     GetAlias "GET" "/2015-03-31/functions/{}/aliases/{}";
     UpdateAlias "PUT" "/2015-03-31/functions/{}/aliases/{}";
     DeleteAlias "DELETE" "/2015-03-31/functions/{}/aliases/{}";
+    AddPermission "POST" "/2015-03-31/functions/{}/policy";
+    GetPolicy "GET" "/2015-03-31/functions/{}/policy";
+    RemovePermission "DELETE" "/2015-03-31/functions/{}/policy/{}";
+    TagResource "POST" "/2017-03-31/tags/{*}";
+    UntagResource "DELETE" "/2017-03-31/tags/{*}";
+    ListTags "GET" "/2017-03-31/tags/{*}";
+    GetAccountSettings "GET" "/2016-08-19/account-settings";
     Invoke "POST" "/2015-03-31/functions/{}/invocations";
     ListDurableExecutionsByFunction "GET" "/2025-12-01/functions/{}/durable-executions";
     CheckpointDurableExecution "POST" "/2025-12-01/durable-executions/{*}/checkpoint";
@@ -72,13 +79,6 @@ const NOT_SERVED: &[(&str, &str, &str)] = &[
     ("GET", "/2019-09-25/functions/{}/event-invoke-config", "GetFunctionEventInvokeConfig"),
     ("DELETE", "/2019-09-25/functions/{}/event-invoke-config", "DeleteFunctionEventInvokeConfig"),
     ("GET", "/2019-09-25/functions/{}/event-invoke-config/list", "ListFunctionEventInvokeConfigs"),
-    ("POST", "/2015-03-31/functions/{}/policy", "AddPermission"),
-    ("GET", "/2015-03-31/functions/{}/policy", "GetPolicy"),
-    ("DELETE", "/2015-03-31/functions/{}/policy/{}", "RemovePermission"),
-    ("POST", "/2017-03-31/tags/{*}", "TagResource"),
-    ("DELETE", "/2017-03-31/tags/{*}", "UntagResource"),
-    ("GET", "/2017-03-31/tags/{*}", "ListTags"),
-    ("GET", "/2016-08-19/account-settings", "GetAccountSettings"),
     ("POST", "/2021-10-31/functions/{}/url", "CreateFunctionUrlConfig"),
     ("GET", "/2021-10-31/functions/{}/url", "GetFunctionUrlConfig"),
     ("PUT", "/2021-10-31/functions/{}/url", "UpdateFunctionUrlConfig"),

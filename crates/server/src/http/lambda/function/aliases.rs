@@ -80,7 +80,14 @@ pub async fn update(services: &Services, request: &Request) -> Result<Response, 
 /// Deletes an alias; it need not be there.
 pub async fn delete(services: &Services, request: &Request) -> Result<Response, Error> {
     let reference = unqualified(services, request)?;
-    services.functions.change(&reference, |function| Ok(function.aliases.remove(request.parameter(1)))).await?;
+    let name = request.parameter(1);
+    services
+        .functions
+        .change(&reference, |function| {
+            function.policies.forget(name);
+            Ok(function.aliases.remove(name))
+        })
+        .await?;
     Ok(Response::empty(204))
 }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use everstep_api::function::{CreateFunction, LoggingConfig, Settings};
 use everstep_core::id::Version;
 
-use super::{configuration, create_log_group, now_millis, settings, store_code};
+use super::{configuration, create_log_group, now_millis, settings, store_code, tags};
 use crate::functions::{Configuration, Function, new_revision_id};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
 use crate::limits::{MEMORY_MB_DEFAULT, TIMEOUT_SECONDS_DEFAULT};
+use crate::policy::Policies;
 
 /// Creates a function.
 pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
@@ -18,6 +19,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let name = create.function_name.ok_or_else(|| Error::missing("functionName"))?;
     let reference = services.functions.parse(&name, None)?;
     settings::check(&given)?;
+    let tags = given.tags.clone().unwrap_or_default();
+    tags::check(&tags)?;
     let runtime = given.runtime.clone().ok_or_else(|| {
         Error::invalid_parameter("Runtime is mandatory for functions created with deployment packages.")
     })?;
@@ -57,7 +60,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         versions: BTreeMap::new(),
         next_version: 1,
         aliases: BTreeMap::new(),
-        tags: given.tags.unwrap_or_default(),
+        tags,
+        policies: Policies::default(),
     };
     let publish = create.publish.unwrap_or_default();
     let version = if publish { function.publish(None, now_millis()) } else { Version::Latest };
