@@ -166,8 +166,8 @@ class EverstepServer:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
-    def client(self, *, attempts: int = 1, **overrides: Any) -> Any:
-        """Return a boto3 Lambda client; it does not repeat requests unless asked to."""
+    def client(self, *, attempts: int = 1, service: str = "lambda", **overrides: Any) -> Any:
+        """Return a boto3 client, of Lambda unless told otherwise; it does not repeat requests unless asked to."""
         key, secret = self.credentials()
         arguments: dict[str, Any] = {
             "endpoint_url": self.url,
@@ -176,7 +176,7 @@ class EverstepServer:
             "aws_secret_access_key": secret,
             "config": Config(retries={"total_max_attempts": attempts}, read_timeout=120, max_pool_connections=64),
         }
-        return boto3.session.Session().client("lambda", **(arguments | overrides))
+        return boto3.session.Session().client(service, **(arguments | overrides))
 
     def log_tail(self, lines: int = 200) -> str:
         """Return the end of the server's log."""

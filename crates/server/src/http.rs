@@ -2,6 +2,7 @@
 
 pub mod error;
 mod lambda;
+mod logs;
 mod marker;
 mod request;
 mod service;
@@ -16,7 +17,7 @@ use everstep_store::Logs;
 use everstep_worker::code;
 use http::{HeaderMap, Method, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::access::{Keys, Principal};
 use crate::functions::Functions;
@@ -42,6 +43,17 @@ pub struct Services {
     pub keys: Arc<Keys>,
 }
 
+impl Services {
+    /// Returns the error for a function process that asks for what it may not do.
+    fn denied(&self, function: &str, service: &str, operation: &str, resource: &str) -> Error {
+        warn!(function.name = function, operation, "a function process asked for what it may not do");
+        let account = &self.functions.place().account;
+        Error::access_denied(format!(
+            "User: arn:aws:sts::{account}:assumed-role/everstep/{function} is not authorized to perform: {service}:{operation} on resource: {resource}"
+        ))
+    }
+}
+
 /// Makes the router that serves every request.
 pub fn router(services: Arc<Services>) -> axum::Router {
     axum::Router::new().fallback(move |request: axum::extract::Request| {
@@ -53,17 +65,24 @@ pub fn router(services: Arc<Services>) -> axum::Router {
 async fn serve(services: &Services, request: axum::extract::Request) -> axum::response::Response {
     let request_id = uuid::Uuid::new_v4().to_string();
     let (parts, body) = request.into_parts();
+    let speaks_json = target(&parts.headers).is_some();
     let answer = match handle(services, &parts.method, &parts.uri, parts.headers, body).await {
         Ok(response) => response,
         Err(error) => {
             debug!(request.id = request_id, method = %parts.method, path = parts.uri.path(), %error, "refused");
-            let response = Response::json(error.status, &error.body()).with_header("x-amzn-errortype", error.code);
+            let mut body = error.body();
+            if speaks_json {
+                // AWS's JSON protocol has the name of the exception in the body.
+                body["__type"] = error.code.into();
+            }
+            let response = Response::json(error.status, &body).with_header("x-amzn-errortype", error.code);
             if error.status == 429 { response.with_header("retry-after", "1") } else { response }
         }
     };
     let mut builder = http::Response::builder().status(answer.status).header("x-amzn-requestid", request_id);
     if !answer.headers.iter().any(|(name, _)| *name == "content-type") {
-        builder = builder.header("content-type", "application/json");
+        let json = if speaks_json { "application/x-amz-json-1.1" } else { "application/json" };
+        builder = builder.header("content-type", json);
     }
     for (name, value) in &answer.headers {
         builder = builder.header(*name, value);
@@ -87,13 +106,20 @@ async fn handle(
 ) -> Result<Response, Error> {
     let query = request::parse_query(uri.query().unwrap_or_default());
     let authorization = Authorization::read(&headers, &query)?;
-    let (operation, parameters) = Operation::find(authorization.service, method.as_str(), uri.path())?;
+    let target = target(&headers).unwrap_or_default();
+    let (operation, parameters) = Operation::find(authorization.service, method.as_str(), uri.path(), target)?;
     let body = read_body(body, operation.body_bytes_max()).await?;
     let principal = authenticate(services, &authorization, method, uri, &headers, &body)?;
     let request = Request { operation: operation.name(), parameters, principal, query, headers, body };
     match operation {
         Operation::Lambda(operation) => lambda::serve(services, operation, &request).await,
+        Operation::Logs(operation) => logs::serve(services, operation, &request).await,
     }
+}
+
+/// Returns which operation a request asks for, if it speaks AWS's JSON protocol.
+fn target(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-amz-target")?.to_str().ok()
 }
 
 async fn read_body(body: axum::body::Body, bytes_max: u64) -> Result<Bytes, Error> {

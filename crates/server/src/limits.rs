@@ -45,6 +45,15 @@ pub(crate) const ALIAS_CHARACTERS_MAX: usize = 128;
 /// Longest client context, in bytes of base64. Source: Lambda API, `ClientContext`.
 pub(crate) const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 
+/// Largest page of log events. Source: CloudWatch Logs API, `FilterLogEvents` and `GetLogEvents`.
+pub(crate) const LOG_EVENTS_MAX: usize = 10_000;
+
+/// Largest page of log groups. Source: CloudWatch Logs API, `DescribeLogGroups`.
+pub(crate) const LOG_GROUPS_MAX: usize = 50;
+
+/// Largest page of log streams. Source: CloudWatch Logs API, `DescribeLogStreams`.
+pub(crate) const LOG_STREAMS_MAX: usize = 50;
+
 /// Largest page of functions. Source: Lambda API, `MaxListItems` (50 are returned at most).
 pub(crate) const FUNCTIONS_MAX: usize = 50;
 

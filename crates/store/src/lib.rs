@@ -19,4 +19,4 @@ pub use executions::{
     Commit, Committed, Due, EffectId, Executions, Head, ListOrder, ListPosition, ListQuery, Listed, NewExecution,
     StoredEffect,
 };
-pub use logs::{LogEvent, LogPosition, LogQuery, Logs, StoredLogEvent};
+pub use logs::{LogEvent, LogPosition, LogQuery, LogStream, Logs, StoredLogEvent};

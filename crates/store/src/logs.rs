@@ -20,8 +20,12 @@ pub trait Logs: Send + Sync + 'static {
     /// Returns the names of groups that begin with `prefix`, in order.
     async fn groups(&self, prefix: &str) -> Result<Vec<String>, Error>;
 
-    /// Returns the events that a query asks for, in the order of their positions.
+    /// Returns the events that a query asks for, in the order of their positions, which may be asked for backwards.
     async fn read(&self, query: &LogQuery) -> Result<Vec<StoredLogEvent>, Error>;
+
+    /// Returns the streams of a group whose names begin with `prefix`, in the order of their names. A stream is there
+    /// as long as one of its events is.
+    async fn streams(&self, group: &str, prefix: &str) -> Result<Vec<LogStream>, Error>;
 
     /// Forgets a group and its events.
     async fn delete_group(&self, group: &str) -> Result<(), Error>;
@@ -37,6 +41,17 @@ pub struct LogEvent {
     pub at: Timestamp,
     /// The line, without its end.
     pub message: String,
+}
+
+/// A stream of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogStream {
+    /// Its name.
+    pub name: String,
+    /// The earliest time of its events.
+    pub first_at: Timestamp,
+    /// The latest time of its events.
+    pub last_at: Timestamp,
 }
 
 /// Where an event stands; later ones are larger.
@@ -56,6 +71,10 @@ pub struct LogQuery {
     pub until: Option<Timestamp>,
     /// Only what comes after this position.
     pub after: Option<LogPosition>,
+    /// Only what comes before this position.
+    pub before: Option<LogPosition>,
+    /// The last ones first.
+    pub newest_first: bool,
     /// At most so many.
     pub limit: usize,
 }

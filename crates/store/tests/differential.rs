@@ -41,6 +41,7 @@ enum Request {
     CreateGroup(String),
     Groups(String),
     Read(LogQuery),
+    Streams(String),
     DeleteGroup(String),
     Trim(Timestamp, usize),
 }
@@ -205,10 +206,18 @@ fn log_request() -> impl Strategy<Value = Request> {
             .prop_map(|(group, stream, events)| Request::Append(group, stream, events)),
         1 => group().prop_map(Request::CreateGroup),
         1 => group().prop_map(Request::Groups),
-        5 => (group(), option::of(stream()), option::of(point()), option::of(point()), option::of(position()), limit())
-            .prop_map(|(group, stream, from, until, after, limit)| {
-                Request::Read(LogQuery { group, stream, from, until, after, limit })
+        5 => (
+            group(),
+            option::of(stream()),
+            (option::of(point()), option::of(point())),
+            (option::of(position()), option::of(position())),
+            any::<bool>(),
+            limit(),
+        )
+            .prop_map(|(group, stream, (from, until), (after, before), newest_first, limit)| {
+                Request::Read(LogQuery { group, stream, from, until, after, before, newest_first, limit })
             }),
+        1 => group().prop_map(Request::Streams),
         1 => group().prop_map(Request::DeleteGroup),
         2 => (point(), 0..4_usize).prop_map(|(before, limit)| Request::Trim(before, limit)),
     ]
@@ -248,6 +257,7 @@ async fn ask<S: Catalog + Executions + Logs>(store: &S, request: Asked) -> Strin
             Request::CreateGroup(group) => said(store.create_group(&group).await),
             Request::Groups(prefix) => said(store.groups(&prefix).await),
             Request::Read(query) => said(store.read(&query).await),
+            Request::Streams(group) => said(store.streams(&group, "").await),
             Request::DeleteGroup(group) => said(store.delete_group(&group).await),
             Request::Trim(before, limit) => said(store.trim(before, limit).await),
         },

@@ -91,6 +91,16 @@ impl Error {
         Self::new(413, "RequestTooLargeException", "message", message)
     }
 
+    /// A parameter of CloudWatch Logs makes no sense.
+    pub fn logs_invalid_parameter(message: impl Into<String>) -> Self {
+        Self::new(400, "InvalidParameterException", "message", message.into())
+    }
+
+    /// CloudWatch Logs has no such group or stream.
+    pub fn logs_not_found(message: impl Into<String>) -> Self {
+        Self::new(400, "ResourceNotFoundException", "message", message.into())
+    }
+
     /// There is no signature.
     pub fn missing_authentication() -> Self {
         let message = "Missing Authentication Token: sign the request with a key of this server";

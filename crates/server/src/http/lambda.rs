@@ -4,8 +4,6 @@ mod durable;
 mod function;
 mod route;
 
-use tracing::warn;
-
 use super::Services;
 use super::error::Error;
 use super::request::{Request, Response};
@@ -33,12 +31,7 @@ fn authorize(services: &Services, operation: Operation, request: &Request) -> Re
         return Ok(());
     }
     let resource = parameters.first().map_or("*", String::as_str);
-    warn!(function.name = function, operation = operation.name(), "a function process asked for what it may not do");
-    let account = &services.functions.place().account;
-    Err(Error::access_denied(format!(
-        "User: arn:aws:sts::{account}:assumed-role/everstep/{function} is not authorized to perform: lambda:{} on resource: {resource}",
-        operation.name()
-    )))
+    Err(services.denied(function, "lambda", operation.name(), resource))
 }
 
 async fn dispatch(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {

@@ -1,7 +1,7 @@
 //! Which service a request is for, and which of its operations: each service has a folder of its own.
 
 use super::error::Error;
-use super::lambda;
+use super::{lambda, logs};
 use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 
 /// An operation of one of the services that are spoken here.
@@ -9,15 +9,17 @@ use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 pub enum Operation {
     /// Of AWS Lambda.
     Lambda(lambda::Operation),
+    /// Of CloudWatch Logs.
+    Logs(logs::Operation),
 }
 
 impl Operation {
-    /// Finds the operation by the service that the request was signed for, its method and its path. Returns the
-    /// parameters of the path too.
+    /// Finds the operation by the service that the request was signed for, its method and path or its
+    /// `X-Amz-Target`. Returns the parameters of the path too.
     ///
     /// # Errors
     /// If there is no such service or operation, or it is not served.
-    pub fn find(service: &str, method: &str, path: &str) -> Result<(Self, Vec<String>), Error> {
+    pub fn find(service: &str, method: &str, path: &str, target: &str) -> Result<(Self, Vec<String>), Error> {
         match service {
             "lambda" => match lambda::route(method, path) {
                 Ok(lambda::Route { operation, parameters }) => Ok((Self::Lambda(operation), parameters)),
@@ -28,8 +30,9 @@ impl Operation {
                     Err(Error::unknown_operation(format!("There is no operation {method} {path}.")))
                 }
             },
+            "logs" => Ok((Self::Logs(logs::Operation::find(target)?), Vec::new())),
             _ => Err(Error::not_served(format!(
-                "Everstep does not serve `{service}`; of AWS's services it serves `lambda`."
+                "Everstep does not serve `{service}`; of AWS's services it serves `lambda` and `logs`."
             ))),
         }
     }
@@ -38,6 +41,7 @@ impl Operation {
     pub fn name(self) -> &'static str {
         match self {
             Self::Lambda(operation) => operation.name(),
+            Self::Logs(operation) => operation.name(),
         }
     }
 
@@ -47,7 +51,7 @@ impl Operation {
             Self::Lambda(lambda::Operation::CreateFunction | lambda::Operation::UpdateFunctionCode) => {
                 CODE_BODY_BYTES_MAX
             }
-            Self::Lambda(_) => BODY_BYTES_MAX,
+            Self::Lambda(_) | Self::Logs(_) => BODY_BYTES_MAX,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod durable;
 mod functions;
 mod invoke;
+mod logs;
 mod permissions;
 mod processes;
 mod requests;

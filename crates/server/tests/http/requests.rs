@@ -40,7 +40,7 @@ async fn unknown_operations_and_services_are_named() {
     x-amzn-errortype: NotImplementedException
     {
       "Type": "Service",
-      "message": "Everstep does not serve `s3`; of AWS's services it serves `lambda`."
+      "message": "Everstep does not serve `s3`; of AWS's services it serves `lambda` and `logs`."
     }
     "#);
 }

@@ -123,7 +123,9 @@ impl World {
         let header = |name: &str| answer.header(name).unwrap_or_else(|| panic!("no `{name}`: {answer:?}"));
         assert_eq!(redacted(header("x-amzn-requestid")), "<uuid>");
         assert!(header("date").ends_with(" GMT"), "{answer:?}");
-        assert_eq!(header("content-type"), "application/json");
+        let speaks_json = wire.headers.iter().any(|(name, _)| name == "x-amz-target");
+        let content_type = if speaks_json { "application/x-amz-json-1.1" } else { "application/json" };
+        assert_eq!(header("content-type"), content_type);
         assert_eq!(answer.header("x-amzn-errortype").is_some(), answer.status >= 400, "{answer:?}");
         answer
     }

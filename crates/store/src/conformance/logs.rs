@@ -6,7 +6,7 @@ use everstep_core::Timestamp;
 
 use super::run;
 use super::sample::at;
-use crate::logs::{LogEvent, LogQuery, Logs, StoredLogEvent};
+use crate::logs::{LogEvent, LogQuery, LogStream, Logs, StoredLogEvent};
 
 /// Checks the guarantees of [`Logs`].
 ///
@@ -19,6 +19,8 @@ pub async fn logs(store: Arc<dyn Logs>) {
         what_is_appended_is_read_in_order,
         reading_on_from_a_position_misses_nothing,
         queries_choose_by_stream_and_time,
+        events_are_read_backwards_and_up_to_a_position,
+        streams_are_listed_by_prefix_with_their_times,
         positions_are_never_reused,
         groups_are_listed_by_prefix,
         deleted_group_is_gone_alone,
@@ -37,7 +39,16 @@ fn events(lines: &[(i64, &str)]) -> Vec<LogEvent> {
 }
 
 fn everything(group: &str) -> LogQuery {
-    LogQuery { group: group.to_owned(), stream: None, from: None, until: None, after: None, limit: usize::MAX }
+    LogQuery {
+        group: group.to_owned(),
+        stream: None,
+        from: None,
+        until: None,
+        after: None,
+        before: None,
+        newest_first: false,
+        limit: usize::MAX,
+    }
 }
 
 async fn messages(store: &Arc<dyn Logs>, query: &LogQuery) -> Vec<String> {
@@ -89,6 +100,29 @@ async fn queries_choose_by_stream_and_time(store: Arc<dyn Logs>) {
     let both = LogQuery { from: Some(at(2)), until: Some(at(3)), ..stream("s") };
     assert_eq!(messages(&store, &both).await, ["s2"]);
     assert!(messages(&store, &LogQuery { limit: 0, ..everything("g") }).await.is_empty());
+}
+
+async fn events_are_read_backwards_and_up_to_a_position(store: Arc<dyn Logs>) {
+    store.append("g", "s", events(&[(1, "a"), (2, "b"), (3, "c"), (4, "d")])).await.unwrap();
+    let backwards = LogQuery { newest_first: true, limit: 2, ..everything("g") };
+    let page = store.read(&backwards).await.unwrap();
+    assert_eq!(page.iter().map(|stored| stored.event.message.as_str()).collect::<Vec<_>>(), ["d", "c"]);
+    let before = Some(page[1].position);
+    assert_eq!(messages(&store, &LogQuery { before, ..backwards }).await, ["b", "a"]);
+    assert_eq!(messages(&store, &LogQuery { before, ..everything("g") }).await, ["a", "b"]);
+}
+
+async fn streams_are_listed_by_prefix_with_their_times(store: Arc<dyn Logs>) {
+    store.append("g", "2026/b", events(&[(5, "late"), (3, "early")])).await.unwrap();
+    store.append("g", "2026/a", events(&[(1, "one")])).await.unwrap();
+    store.append("g", "2027/c", events(&[(9, "other year")])).await.unwrap();
+    store.append("h", "2026/d", events(&[(9, "other group")])).await.unwrap();
+    let stream = |name: &str, first, last| LogStream { name: name.into(), first_at: at(first), last_at: at(last) };
+    assert_eq!(store.streams("g", "2026/").await.unwrap(), [stream("2026/a", 1, 1), stream("2026/b", 3, 5)]);
+    assert_eq!(store.streams("g", "").await.unwrap().len(), 3);
+    assert!(store.streams("nowhere", "").await.unwrap().is_empty());
+    store.trim(at(2), usize::MAX).await.unwrap();
+    assert_eq!(store.streams("g", "2026/").await.unwrap(), [stream("2026/b", 3, 5)]);
 }
 
 async fn positions_are_never_reused(store: Arc<dyn Logs>) {

@@ -8,7 +8,7 @@ use everstep_core::Timestamp;
 
 use super::{Memory, lock};
 use crate::error::Error;
-use crate::logs::{LogEvent, LogPosition, LogQuery, Logs, StoredLogEvent};
+use crate::logs::{LogEvent, LogPosition, LogQuery, LogStream, Logs, StoredLogEvent};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -42,18 +42,38 @@ impl Logs for Memory {
     }
 
     async fn read(&self, query: &LogQuery) -> Result<Vec<StoredLogEvent>, Error> {
-        let LogQuery { group, stream, from, until, after, limit } = query;
+        let LogQuery { group, stream, from, until, after, before, newest_first, limit } = query;
         let state = lock(&self.logs);
         let Some(events) = state.groups.get(group) else {
             return Ok(Vec::new());
         };
-        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let asked_for = events.range((first, Bound::Unbounded)).map(|(_, event)| event).filter(|stored| {
-            stream.as_ref().is_none_or(|stream| stored.stream == *stream)
+        let (first, last) = (after.unwrap_or(LogPosition(i64::MIN)), before.unwrap_or(LogPosition(i64::MAX)));
+        let asked_for = events.values().filter(|stored| {
+            stored.position > first
+                && stored.position < last
+                && stream.as_ref().is_none_or(|stream| stored.stream == *stream)
                 && from.is_none_or(|from| stored.event.at >= from)
                 && until.is_none_or(|until| stored.event.at < until)
         });
-        Ok(asked_for.take(*limit).cloned().collect())
+        Ok(if *newest_first {
+            asked_for.rev().take(*limit).cloned().collect()
+        } else {
+            asked_for.take(*limit).cloned().collect()
+        })
+    }
+
+    async fn streams(&self, group: &str, prefix: &str) -> Result<Vec<LogStream>, Error> {
+        let state = lock(&self.logs);
+        let mut streams: BTreeMap<&str, (Timestamp, Timestamp)> = BTreeMap::new();
+        for stored in state.groups.get(group).into_iter().flat_map(BTreeMap::values) {
+            if stored.stream.starts_with(prefix) {
+                let at = stored.event.at;
+                let (first, last) = streams.entry(&stored.stream).or_insert((at, at));
+                (*first, *last) = ((*first).min(at), (*last).max(at));
+            }
+        }
+        let stream = |(name, (first_at, last_at)): (&str, _)| LogStream { name: name.into(), first_at, last_at };
+        Ok(streams.into_iter().map(stream).collect())
     }
 
     async fn delete_group(&self, group: &str) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Sqlite, rows, space};
 use crate::error::Error;
-use crate::logs::{LogEvent, LogPosition, LogQuery, Logs, StoredLogEvent};
+use crate::logs::{LogEvent, LogPosition, LogQuery, LogStream, Logs, StoredLogEvent};
 
 #[async_trait]
 impl Logs for Sqlite {
@@ -62,6 +62,11 @@ impl Logs for Sqlite {
     async fn read(&self, query: &LogQuery) -> Result<Vec<StoredLogEvent>, Error> {
         let query = query.clone();
         self.logs.readers.read(move |connection| read(connection, &query)).await
+    }
+
+    async fn streams(&self, group: &str, prefix: &str) -> Result<Vec<LogStream>, Error> {
+        let (group, prefix) = (group.to_owned(), prefix.to_owned());
+        self.logs.readers.read(move |connection| streams(connection, &group, &prefix)).await
     }
 
     async fn delete_group(&self, group: &str) -> Result<(), Error> {
@@ -121,32 +126,55 @@ fn make_stream(connection: &Connection, group: i64, name: &str) -> rusqlite::Res
 }
 
 fn read(connection: &Connection, query: &LogQuery) -> rusqlite::Result<Vec<StoredLogEvent>> {
-    let LogQuery { group, stream, from, until, after, limit } = query;
+    let LogQuery { group, stream, from, until, after, before, newest_first, limit } = query;
     let Some(group) = find_group(connection, group)? else {
         return Ok(Vec::new());
     };
     // Of a group or of a stream: each has its index, which is in the order of positions.
-    let (sql, owner) = match stream {
-        None => (
-            "SELECT e.position, e.at, e.message, s.name FROM events e JOIN streams s ON s.row = e.stream
-             WHERE e.log_group = ?1 AND e.position > ?2 AND e.at >= ?3 AND (?4 IS NULL OR e.at < ?4) ORDER BY e.position LIMIT ?5",
-            group,
-        ),
+    let (column, owner) = match stream {
+        None => ("log_group", group),
         Some(name) => match find_stream(connection, group, name)? {
-            Some(stream) => (
-                "SELECT e.position, e.at, e.message, s.name FROM events e JOIN streams s ON s.row = e.stream
-                 WHERE e.stream = ?1 AND e.position > ?2 AND e.at >= ?3 AND (?4 IS NULL OR e.at < ?4) ORDER BY e.position LIMIT ?5",
-                stream,
-            ),
+            Some(stream) => ("stream", stream),
             None => return Ok(Vec::new()),
         },
     };
+    let direction = if *newest_first { "DESC" } else { "ASC" };
+    let sql = format!(
+        "SELECT e.position, e.at, e.message, s.name FROM events e JOIN streams s ON s.row = e.stream
+         WHERE e.{column} = ?1 AND e.position > ?2 AND e.position < ?3 AND e.at >= ?4 AND (?5 IS NULL OR e.at < ?5)
+         ORDER BY e.position {direction} LIMIT ?6"
+    );
     let after = after.map_or(i64::MIN, |position| position.0);
+    let before = before.map_or(i64::MAX, |position| position.0);
     let from = from.map_or(i64::MIN, Timestamp::as_millis);
     let until = until.map(Timestamp::as_millis);
-    let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_map(params![owner, after, from, until, rows(*limit)], stored_event)?;
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_map(params![owner, after, before, from, until, rows(*limit)], stored_event)?;
     found.collect()
+}
+
+fn streams(connection: &Connection, group: &str, prefix: &str) -> rusqlite::Result<Vec<LogStream>> {
+    let Some(group) = find_group(connection, group)? else {
+        return Ok(Vec::new());
+    };
+    let mut statement = connection.prepare_cached(
+        "SELECT s.name, (SELECT min(at) FROM events WHERE stream = s.row), (SELECT max(at) FROM events WHERE stream = s.row)
+         FROM streams s WHERE s.log_group = ?1 AND s.name >= ?2 ORDER BY s.name",
+    )?;
+    let mut rows = statement.query(params![group, prefix])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        if !name.starts_with(prefix) {
+            break;
+        }
+        // A stream without events is about to be forgotten.
+        if let (Some(first), Some(last)) = (row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?) {
+            let (first_at, last_at) = (Timestamp::from_millis(first), Timestamp::from_millis(last));
+            found.push(LogStream { name, first_at, last_at });
+        }
+    }
+    Ok(found)
 }
 
 fn stored_event(row: &Row<'_>) -> rusqlite::Result<StoredLogEvent> {

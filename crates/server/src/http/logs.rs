@@ -1,0 +1,143 @@
+//! The service `logs`: as much of CloudWatch Logs as is needed to read what functions print.
+//!
+//! Requests are AWS's JSON 1.1: one path, the operation in the header `X-Amz-Target`. The log groups are those of
+//! functions; nothing is written through this service.
+
+mod describe_log_groups;
+mod describe_log_streams;
+mod filter_log_events;
+mod get_log_events;
+
+use everstep_api::validation::Violations;
+use everstep_core::Timestamp;
+use everstep_store::LogPosition;
+
+use super::Services;
+use super::error::Error;
+use super::marker;
+use super::request::{Request, Response};
+use crate::access::Principal;
+use crate::limits::LOG_EVENTS_MAX;
+
+/// How the header names the API.
+const TARGET: &str = "Logs_20140328.";
+
+/// An operation of CloudWatch Logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `DescribeLogGroups`
+    DescribeLogGroups,
+    /// `DescribeLogStreams`
+    DescribeLogStreams,
+    /// `FilterLogEvents`
+    FilterLogEvents,
+    /// `GetLogEvents`
+    GetLogEvents,
+}
+
+impl Operation {
+    const ALL: [Self; 4] =
+        [Self::DescribeLogGroups, Self::DescribeLogStreams, Self::FilterLogEvents, Self::GetLogEvents];
+
+    /// Returns AWS's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DescribeLogGroups => "DescribeLogGroups",
+            Self::DescribeLogStreams => "DescribeLogStreams",
+            Self::FilterLogEvents => "FilterLogEvents",
+            Self::GetLogEvents => "GetLogEvents",
+        }
+    }
+
+    /// Finds the operation that a target names.
+    ///
+    /// # Errors
+    /// If it is none of this service, or none that is served.
+    pub fn find(target: &str) -> Result<Self, Error> {
+        let name = target.strip_prefix(TARGET).ok_or_else(|| {
+            Error::unknown_operation(format!("There is no operation `{target}` in the header X-Amz-Target."))
+        })?;
+        let found = Self::ALL.into_iter().find(|operation| operation.name() == name);
+        found.ok_or_else(|| {
+            let served = Self::ALL.map(Self::name).join(", ");
+            Error::not_served(format!("Everstep does not serve {name} yet; of CloudWatch Logs it serves {served}."))
+        })
+    }
+}
+
+/// Carries out an operation, if its sender may ask for it.
+pub async fn serve(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
+    if let Principal::Process { function, .. } = &request.principal {
+        return Err(services.denied(function, "logs", operation.name(), "*"));
+    }
+    match operation {
+        Operation::DescribeLogGroups => describe_log_groups::handle(services, request).await,
+        Operation::DescribeLogStreams => describe_log_streams::handle(services, request).await,
+        Operation::FilterLogEvents => filter_log_events::handle(services, request).await,
+        Operation::GetLogEvents => get_log_events::handle(services, request).await,
+    }
+}
+
+/// Returns the group that a request names, by its name or by its ARN.
+async fn group(services: &Services, name: Option<String>, identifier: Option<String>) -> Result<String, Error> {
+    let text = match (name, identifier) {
+        (Some(name), None) => name,
+        (None, Some(identifier)) => {
+            let name = identifier.split_once(":log-group:").map(|(_, name)| name.trim_end_matches(":*").to_string());
+            name.unwrap_or(identifier)
+        }
+        (Some(_), Some(_)) => {
+            return Err(Error::logs_invalid_parameter(
+                "LogGroup name and LogGroup identifier cannot be specified together.",
+            ));
+        }
+        (None, None) => {
+            return Err(Error::logs_invalid_parameter(
+                "1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint: Member must not be null",
+            ));
+        }
+    };
+    let known = services.logs.groups(&text).await?;
+    if known.contains(&text) { Ok(text) } else { Err(Error::logs_not_found("The specified log group does not exist.")) }
+}
+
+/// Returns the ARN of a group.
+fn group_arn(services: &Services, group: &str) -> String {
+    let place = services.functions.place();
+    format!("arn:aws:logs:{}:{}:log-group:{group}", place.region, place.account)
+}
+
+/// Returns how many items are asked for.
+fn limit(asked: Option<i64>, max: usize) -> Result<usize, Error> {
+    let limit = asked.unwrap_or(max as i64);
+    let mut violations = Violations::default();
+    violations.range(limit, "limit", 1, max as i64);
+    violations.finish().map_err(Error::logs_invalid_parameter)?;
+    Ok(limit as usize)
+}
+
+/// Returns how many events are asked for.
+fn events_limit(asked: Option<i64>) -> Result<usize, Error> {
+    limit(asked, LOG_EVENTS_MAX)
+}
+
+/// Reads a point in time, in milliseconds.
+fn time(asked: Option<i64>) -> Option<Timestamp> {
+    asked.map(Timestamp::from_millis)
+}
+
+/// Writes a token that says where a list goes on.
+fn token(services: &Services, position: &str) -> String {
+    marker::seal(position, services.engine.clock().now())
+}
+
+/// Reads such a token.
+fn open(services: &Services, token: &str) -> Result<String, Error> {
+    let opened = marker::open(token, services.engine.clock().now());
+    opened.map_err(|_| Error::logs_invalid_parameter("The specified nextToken is invalid."))
+}
+
+/// Writes a position as the id of an event: AWS's have 56 digits.
+fn event_id(position: LogPosition) -> String {
+    format!("{:056}", position.0)
+}

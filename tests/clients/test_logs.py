@@ -1,0 +1,44 @@
+"""CloudWatch Logs as boto3 asks for it: what functions print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from everstep_server import EverstepServer, eventually
+from executions import call
+
+
+@pytest.fixture
+def logs(server: EverstepServer) -> Any:
+    return server.client(service="logs")
+
+
+def test_lines_are_found_by_group_and_stream(client: Any, logs: Any):
+    call(client, "python-plain", "ready")
+    group = "/aws/lambda/python-plain"
+    pages = logs.get_paginator("filter_log_events")
+
+    def report() -> dict[str, Any] | None:
+        events = [event for page in pages.paginate(logGroupName=group) for event in page["events"]]
+        return next((event for event in events if event["message"].startswith("REPORT RequestId: ")), None)
+
+    found = eventually("the invocation is in the log", report)
+    stream = found["logStreamName"]
+    read = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)
+    assert found["message"] in [event["message"] for event in read["events"]]
+    streams = logs.get_paginator("describe_log_streams").paginate(logGroupName=group).build_full_result()
+    assert stream in [known["logStreamName"] for known in streams["logStreams"]]
+    groups = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group).build_full_result()
+    assert [known["logGroupName"] for known in groups["logGroups"]] == [group]
+
+
+def test_errors_are_awss(logs: Any):
+    with pytest.raises(logs.exceptions.ResourceNotFoundException, match="log group does not exist"):
+        logs.filter_log_events(logGroupName="/aws/lambda/nobody")
+    with pytest.raises(logs.exceptions.InvalidParameterException, match="filterPattern"):
+        logs.filter_log_events(logGroupName="/aws/lambda/python-plain", filterPattern="ERROR")
+    with pytest.raises(ClientError, match="does not serve PutRetentionPolicy"):
+        logs.put_retention_policy(logGroupName="/aws/lambda/python-plain", retentionInDays=1)
