@@ -10,6 +10,17 @@ use crate::limits;
 /// Told in one sentence what takes long (an installation), so that a person at a terminal knows.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// What may be fetched from the network. What is already there is used in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Install {
+    /// Nothing: for machines that reach no registry, or should not.
+    Nothing,
+    /// Interpreters. A function brings the AWS SDK it uses.
+    Interpreters,
+    /// Interpreters, and the AWS SDKs that Lambda's managed runtimes contain.
+    Everything,
+}
+
 /// The settings of a [`Supervisor`](crate::Supervisor).
 #[derive(Clone)]
 pub struct Config {
@@ -27,15 +38,14 @@ pub struct Config {
     pub processes_max: usize,
     /// This server's URL as functions see it, for `AWS_ENDPOINT_URL_LAMBDA`.
     pub endpoint: String,
-    /// Whether the AWS SDKs that Lambda's managed runtimes contain are installed at the first use of a runtime.
-    /// Without them a function must bring its own; nothing is then fetched from PyPI or npm but a missing Node.js.
-    pub install_sdks: bool,
+    /// What is installed at the first use of a runtime, if it is missing.
+    pub install: Install,
     /// Told what takes long.
     pub progress: Progress,
 }
 
 impl Config {
-    /// Returns the defaults: 5 minutes idle, 10 s init, 2 s grace, 64 processes, SDKs installed, silent progress.
+    /// Returns the defaults: 5 minutes idle, 10 s init, 2 s grace, 64 processes, everything installed, silent progress.
     pub fn new(data_dir: impl Into<PathBuf>, endpoint: impl Into<String>) -> Self {
         Self {
             runtimes_dir: data_dir.into().join("runtimes"),
@@ -45,7 +55,7 @@ impl Config {
             stop_grace: Duration::from_secs(2),
             processes_max: 64,
             endpoint: endpoint.into(),
-            install_sdks: true,
+            install: Install::Everything,
             progress: Arc::new(|_| {}),
         }
     }

@@ -15,9 +15,12 @@ pub enum Error {
         /// What was looked for.
         reason: String,
     },
+    /// This machine has not what it takes to install something.
+    #[error("{0}; bring a bundle instead: `everstep runtimes install --from FILE`")]
+    NotInstallable(String),
     /// An installation failed; nothing of it was kept.
     #[error(
-        "`{command}` failed: {detail}; check the network, or turn `install_sdks` off and pack the SDK with your code"
+        "`{command}` failed: {detail}; check the network, or bring a bundle: `everstep runtimes install --from FILE`"
     )]
     Install {
         /// The command as one could type it.

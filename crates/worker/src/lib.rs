@@ -6,7 +6,7 @@
 //!
 //! Start reading at [`Supervisor::acquire`], which finds or starts a process, and at `process`, which is the life of
 //! one process as a state machine. `language` knows what differs between Python, Node.js and custom runtimes; [`code`]
-//! stores uploaded zip files. Every number is in [`limits`].
+//! stores uploaded zip files; [`runtimes`] tells what serves which runtime. Every number is in [`limits`].
 //!
 //! Absent on purpose: no mount or network isolation, and no memory limit. A function runs as the server's user, so
 //! host functions you trust. A descendant that leaves its process group with `setsid` outlives the kill of that group.
@@ -14,6 +14,7 @@
 
 pub mod code;
 pub mod limits;
+pub mod runtimes;
 
 mod config;
 mod credentials;
@@ -30,7 +31,7 @@ mod runtime_api;
 mod slot;
 mod supervisor;
 
-pub use config::{Config, Progress};
+pub use config::{Config, Install, Progress};
 pub use credentials::{CredentialSource, Credentials};
 pub use error::Error;
 pub use failure::{Failure, FailureKind, Outcome};

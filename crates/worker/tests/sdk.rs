@@ -4,11 +4,11 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use everstep_worker::Runtime;
+use everstep_worker::{Install, Runtime};
 use support::{Code, World};
 
 fn world() -> World {
-    World::with(|config| config.install_sdks = true)
+    World::with(|config| config.install = Install::Everything)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,22 +56,24 @@ async fn concurrent_first_uses_install_once() {
     let said = Arc::new(Mutex::new(Vec::new()));
     let world = World::with(|config| {
         config.runtimes_dir = data_dir.path().join("runtimes");
-        config.install_sdks = true;
+        config.install = Install::Everything;
+        for runtime in ["python3.13", "python3.14"] {
+            config.interpreters.insert(runtime.into(), "python3".into());
+        }
         let said = said.clone();
         config.progress = Arc::new(move |line| said.lock().unwrap().push(line.to_owned()));
     });
     let prepare = |runtime| world.supervisor.prepare(runtime);
     let (a, b, c) = tokio::join!(prepare(Runtime::Python313), prepare(Runtime::Python313), prepare(Runtime::Python314));
     a.and(b).and(c).unwrap();
-    let mut said = said.lock().unwrap().clone();
-    said.dedup();
-    assert!(said.iter().all(|line| line.starts_with("installing boto3==") && line.ends_with("(once)")), "{said:?}");
-    let versions = said.len();
+    let said = said.lock().unwrap().clone();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with("installing boto3==") && said[0].ends_with("(once)"), "{said:?}");
     let names = std::fs::read_dir(data_dir.path().join("runtimes"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.collect();
     names.sort();
-    assert_eq!(names.len(), 1 + versions, "{names:?}");
-    assert!(names[0].starts_with("bootstrap-"), "{names:?}");
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names[0].starts_with("bootstrap-") && names[1].starts_with("sdk-python3."), "{names:?}");
 }

@@ -8,15 +8,18 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
+use super::{Language, outermost};
 use crate::limits;
 
 /// An interpreter that runs.
 #[derive(Debug, Clone)]
-pub(super) struct Interpreter {
+pub(crate) struct Interpreter {
     /// The real program, behind launchers.
-    pub(super) program: PathBuf,
-    pub(super) major: u32,
-    pub(super) minor: u32,
+    pub(crate) program: PathBuf,
+    /// Its whole version, such as `3.13.2`.
+    pub(crate) version: String,
+    /// What tells AWS's runtimes of a language apart: Python's minor version, Node.js's major one.
+    pub(crate) series: u32,
     /// The directories it needs to run: of the program, and where its libraries are.
     pub(super) roots: Vec<PathBuf>,
 }
@@ -28,27 +31,26 @@ impl Interpreter {
     }
 }
 
-/// Asks a program with these arguments for its version (`major.minor…`), its own path, and then the directories of
-/// its libraries, one a line.
-pub(super) async fn ask(program: &Path, arguments: &[&str]) -> Result<Interpreter, String> {
+/// Asks a program for its version, its own path, and then the directories of its libraries, one a line.
+pub(super) async fn ask(program: &Path, language: Language) -> Result<Interpreter, String> {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    command.args(language.question()).stdin(Stdio::null()).kill_on_drop(true);
     let output = match tokio::time::timeout(limits::PROBE_LIMIT, command.output()).await {
         Ok(output) => output.map_err(|error| format!("`{}` cannot be run: {error}", program.display()))?,
         Err(_) => return Err(format!("`{}` says nothing", program.display())),
     };
     let said = String::from_utf8_lossy(&output.stdout);
     let mut lines = said.lines();
-    let mut numbers = lines.next().unwrap_or_default().split('.').map(str::parse);
-    match (output.status.success(), numbers.next(), numbers.next(), lines.next()) {
-        (true, Some(Ok(major)), Some(Ok(minor)), Some(path)) if !path.is_empty() => {
+    let version = lines.next().unwrap_or_default().to_owned();
+    match (output.status.success(), language.series(&version), lines.next()) {
+        (true, Some(series), Some(path)) if !path.is_empty() => {
             let program = PathBuf::from(path);
             // A link's target is found by its own path.
             let real = program.canonicalize().unwrap_or_else(|_| program.clone());
             let programs = [&program, &real].into_iter().filter_map(|program| program.parent()).map(Path::to_owned);
             let libraries = lines.map(PathBuf::from).filter(|directory| directory.is_dir());
-            let roots = super::outermost(programs.chain(libraries));
-            Ok(Interpreter { program, major, minor, roots })
+            let roots = outermost(programs.chain(libraries));
+            Ok(Interpreter { program, version, series, roots })
         }
         _ => {
             let error = String::from_utf8_lossy(&output.stderr);
@@ -58,8 +60,28 @@ pub(super) async fn ask(program: &Path, arguments: &[&str]) -> Result<Interprete
     }
 }
 
-/// Returns every file of this name on `PATH`, in its order.
-pub(super) fn on_path(name: &str) -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|directory| directory.join(name)).filter(|file| file.is_file()).collect()
+/// The directories in which the machine has its programs.
+#[derive(Debug, Clone)]
+pub(super) struct SearchPath(Vec<PathBuf>);
+
+impl SearchPath {
+    /// Returns those of `PATH`.
+    pub(super) fn of_environment() -> Self {
+        Self(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect())
+    }
+
+    #[cfg(test)]
+    pub(super) fn only(directory: &Path) -> Self {
+        Self(vec![directory.to_owned()])
+    }
+
+    /// Returns every file of this name, in order.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
+        self.0.iter().map(move |directory| directory.join(name)).filter(|file| file.is_file())
+    }
+
+    /// Returns the first file of this name.
+    pub(super) fn first(&self, name: &str) -> Option<PathBuf> {
+        self.all(name).next()
+    }
 }

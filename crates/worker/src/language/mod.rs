@@ -1,12 +1,20 @@
 //! What differs between languages: which interpreter runs the code, with which bootstrap, beside which packages.
 //!
-//! To add a language: a variant of [`Runtime`], a file here that makes its [`Toolchain`], one arm in
-//! [`Toolchains::get`].
+//! [`Toolchains::get`] makes what a process is started with. `search` finds an interpreter, [`Toolchains::install`]
+//! gets one that is missing from npm (`node`) or Debian (`python`, `debian`); `bundle` carries them to machines that
+//! reach neither. Everything installed lies below one directory, under a name that says what it is, complete or not at
+//! all, readable by everyone and written by nobody.
+//!
+//! To add a language: a variant of [`Runtime`], an arm in [`Managed::of`], a file here that answers what [`Language`]
+//! asks.
 
+mod debian;
 mod install;
 mod interpreter;
+mod managed;
 mod node;
 mod python;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -16,9 +24,14 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
-use crate::{Config, Error, Function, Progress, Runtime};
+use crate::{Config, Error, Function, Install, Progress, Runtime};
+
+pub(crate) use interpreter::Interpreter;
+pub(crate) use managed::{Language, Managed};
+pub(crate) use search::Found;
 
 use install::Installer;
+use interpreter::SearchPath;
 
 /// The bootstraps; both speak the Runtime API and need nothing but their language's standard library.
 const BOOTSTRAPS: [(&str, &str); 2] =
@@ -64,8 +77,9 @@ impl Toolchain {
 pub(crate) struct Toolchains {
     interpreters: BTreeMap<String, PathBuf>,
     runtimes_dir: PathBuf,
-    install_sdks: bool,
+    may_install: Install,
     installer: Installer,
+    tools: SearchPath,
     ready: BTreeMap<Runtime, OnceCell<Arc<Toolchain>>>,
 }
 
@@ -75,8 +89,9 @@ impl Toolchains {
         let runtimes_dir = std::path::absolute(&config.runtimes_dir).unwrap_or(config.runtimes_dir.clone());
         Self {
             interpreters: config.interpreters.clone(),
-            install_sdks: config.install_sdks,
+            may_install: config.install,
             installer: Installer::new(Progress::clone(&config.progress)),
+            tools: SearchPath::of_environment(),
             ready: Runtime::ALL.into_iter().map(|runtime| (runtime, OnceCell::new())).collect(),
             runtimes_dir,
         }
@@ -86,19 +101,140 @@ impl Toolchains {
     /// not kept: the next caller tries again.
     pub(crate) async fn get(&self, runtime: Runtime) -> Result<Arc<Toolchain>, Error> {
         let made = self.ready[&runtime].get_or_try_init(|| async {
-            let toolchain = match runtime {
-                Runtime::Python311 => python::toolchain(self, runtime, 11).await?,
-                Runtime::Python312 => python::toolchain(self, runtime, 12).await?,
-                Runtime::Python313 => python::toolchain(self, runtime, 13).await?,
-                Runtime::Python314 => python::toolchain(self, runtime, 14).await?,
-                Runtime::Nodejs22 => node::toolchain(self, runtime, 22).await?,
-                Runtime::Nodejs24 => node::toolchain(self, runtime, 24).await?,
-                Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => provided(runtime, &self.bootstraps()?),
+            let toolchain = match Managed::of(runtime) {
+                Some(managed) => self.managed(managed).await?,
+                None => self.provided(runtime)?,
             };
             tracing::info!(%runtime, version = %toolchain.version, roots = ?toolchain.roots, "a runtime is ready");
             Ok(Arc::new(toolchain))
         });
         made.await.cloned()
+    }
+
+    async fn managed(&self, managed: Managed) -> Result<Toolchain, Error> {
+        let Managed { runtime, language, .. } = managed;
+        let interpreter = self.interpreter(managed).await?;
+        let packages = self.packages(language, &interpreter).await?;
+        let runtime_dir = self.bootstraps()?;
+        let directories = [Some(runtime_dir.clone()), packages.clone()].into_iter().flatten();
+        Ok(Toolchain {
+            program: vec![interpreter.program.clone().into(), runtime_dir.join(language.bootstrap()).into()],
+            version: format!("{runtime} ({} {})", language.name(), interpreter.version),
+            execution_env: Some(format!("AWS_Lambda_{runtime}")),
+            path: interpreter.directory().into_iter().collect(),
+            roots: outermost(interpreter.roots.into_iter().chain(directories)),
+            environment: language.environment(packages.as_deref()),
+            runtime_dir,
+        })
+    }
+
+    /// A runtime without an interpreter: the code brings an executable `bootstrap`.
+    fn provided(&self, runtime: Runtime) -> Result<Toolchain, Error> {
+        let runtime_dir = self.bootstraps()?;
+        Ok(Toolchain {
+            program: Vec::new(),
+            version: runtime.to_string(),
+            execution_env: None,
+            path: Vec::new(),
+            roots: vec![runtime_dir.clone()],
+            environment: Vec::new(),
+            runtime_dir,
+        })
+    }
+
+    /// Finds an interpreter, or installs the one that is wanted. Another series serves only where that cannot be had.
+    async fn interpreter(&self, managed: Managed) -> Result<Interpreter, Error> {
+        match self.find(managed).await? {
+            Found::Configured(interpreter) | Found::Machine(interpreter) | Found::Installed(interpreter) => {
+                Ok(interpreter)
+            }
+            Found::Missing => match self.install(managed).await {
+                Ok(interpreter) => Ok(interpreter),
+                Err(error) => {
+                    let Managed { runtime, language, series } = managed;
+                    let Some(other) = self.other(managed).await else { return Err(error) };
+                    tracing::warn!(
+                        %error,
+                        "{runtime} is served by {} {}: packages built for {} may not load",
+                        language.name(),
+                        other.version,
+                        language.program(series),
+                    );
+                    Ok(other)
+                }
+            },
+        }
+    }
+
+    /// Installs an interpreter of exactly this series below the runtimes directory, unless it is there.
+    pub(crate) async fn install(&self, managed: Managed) -> Result<Interpreter, Error> {
+        let Managed { runtime, language, series } = managed;
+        let target = self.interpreter_dir(managed);
+        let program = Path::new("bin").join(language.program(series));
+        let broken = |reason| Error::NoInterpreter { runtime, reason };
+        if !target.is_dir() {
+            let lacks = |reason| broken(format!("no {} on this machine, and {reason}", managed.title()));
+            let origin = self.origin(managed).map_err(lacks)?;
+            if let Some(site) = self.installer.begin(&target, &format!("{} from {origin}", managed.title())).await? {
+                let product = match language {
+                    Language::Python => python::install(&self.tools, site.path(), series).await?,
+                    Language::Node => node::install(&self.tools, site.path(), series).await?,
+                };
+                interpreter::ask(&product.join(&program), language).await.map_err(broken)?;
+                site.publish(product).await?;
+            }
+        }
+        interpreter::ask(&target.join(&program), language).await.map_err(broken)
+    }
+
+    /// Says where an interpreter can be installed from, or why it cannot.
+    pub(crate) fn origin(&self, managed: Managed) -> Result<String, String> {
+        match self.may_install {
+            Install::Nothing => Err("nothing is to be installed".into()),
+            Install::Interpreters | Install::Everything => managed.language.origin(&self.tools, managed.series),
+        }
+    }
+
+    /// Returns the directory of the AWS SDK for an interpreter, installed if need be and allowed; `None` if it is not
+    /// there then.
+    pub(crate) async fn packages(
+        &self,
+        language: Language,
+        interpreter: &Interpreter,
+    ) -> Result<Option<PathBuf>, Error> {
+        let target = self.packages_dir(language, interpreter.series);
+        if target.is_dir() {
+            return Ok(Some(target));
+        }
+        if self.may_install != Install::Everything {
+            tracing::debug!(directory = %target.display(), "no AWS SDK for a runtime: its functions bring their own");
+            return Ok(None);
+        }
+        let what = language.packages_title(interpreter.series);
+        if let Some(site) = self.installer.begin(&target, &what).await? {
+            match language {
+                Language::Python => python::install_packages(interpreter, site.path()).await?,
+                Language::Node => node::install_packages(&self.tools, site.path()).await?,
+            }
+            let product = site.path().to_owned();
+            site.publish(product).await?;
+        }
+        Ok(Some(target))
+    }
+
+    /// Returns where an interpreter is, if it is installed.
+    pub(crate) fn interpreter_dir(&self, managed: Managed) -> PathBuf {
+        self.runtimes_dir.join(managed.directory())
+    }
+
+    /// Returns where the AWS SDK is, if it is installed.
+    pub(crate) fn packages_dir(&self, language: Language, series: u32) -> PathBuf {
+        self.runtimes_dir.join(language.packages_directory(series))
+    }
+
+    /// Returns the directory that everything is installed in.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.runtimes_dir
     }
 
     /// Writes the bootstraps and returns their directory, named by their content: servers of several versions may
@@ -114,26 +250,8 @@ impl Toolchains {
             let path = fresh.path().join(name);
             std::fs::write(&path, text).map_err(Error::io(format!("write {}", path.display())))?;
         }
-        install::publish(fresh, fresh_itself, &directory)?;
+        install::publish(&fresh, fresh.path(), &directory)?;
         Ok(directory)
-    }
-
-    /// Returns the interpreter the operator chose for a runtime.
-    fn configured(&self, runtime: Runtime) -> Option<&Path> {
-        self.interpreters.get(runtime.id()).map(PathBuf::as_path)
-    }
-}
-
-/// A runtime without an interpreter: the code brings an executable `bootstrap`.
-fn provided(runtime: Runtime, runtime_dir: &Path) -> Toolchain {
-    Toolchain {
-        program: Vec::new(),
-        version: runtime.to_string(),
-        runtime_dir: runtime_dir.to_owned(),
-        execution_env: None,
-        path: Vec::new(),
-        roots: vec![runtime_dir.to_owned()],
-        environment: Vec::new(),
     }
 }
 
@@ -141,11 +259,6 @@ fn provided(runtime: Runtime, runtime_dir: &Path) -> Toolchain {
 fn outermost(directories: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
     let all: BTreeSet<PathBuf> = directories.into_iter().collect();
     all.iter().filter(|&one| !all.iter().any(|other| other != one && one.starts_with(other))).cloned().collect()
-}
-
-/// The whole of a fresh directory is what gets published.
-fn fresh_itself(directory: &Path) -> PathBuf {
-    directory.to_owned()
 }
 
 /// Returns eight hex digits that change with any of the texts.

