@@ -137,8 +137,6 @@ def test_error_has_the_shape_of_its_model(server: EverstepServer, client: Any):
     [
         ("list_layers", {}),
         ("list_event_source_mappings", {}),
-        ("get_account_settings", {}),
-        ("get_policy", {"FunctionName": "python-plain"}),
     ],
 )
 def test_operation_that_is_not_served_is_named(operation: str, arguments: dict[str, Any], server: EverstepServer):

@@ -54,6 +54,8 @@ pub struct Settings {
     pub ephemeral_storage: Option<Value>,
     /// `Zip` or `Image`.
     pub package_type: Option<String>,
+    /// Where events go that failed; kept and returned.
+    pub dead_letter_config: Option<DeadLetterConfig>,
     /// Layers, which are refused for now.
     pub layers: Option<Vec<String>>,
     /// Tags.
@@ -146,4 +148,50 @@ pub struct AliasRequest {
     pub routing_config: Option<Value>,
     /// Go on only if this is still the revision.
     pub revision_id: Option<String>,
+}
+
+/// Where events go that failed asynchronously, on the wire and at rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DeadLetterConfig {
+    /// The ARN of a queue or a topic; empty for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_arn: Option<String>,
+}
+
+/// `PutFunctionEventInvokeConfig` and `UpdateFunctionEventInvokeConfig`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EventInvokeConfigRequest {
+    /// How often an invocation that failed is tried again.
+    pub maximum_retry_attempts: Option<i64>,
+    /// How long after it was accepted an invocation may still begin, in seconds.
+    pub maximum_event_age_in_seconds: Option<i64>,
+    /// Who is told how it ended.
+    pub destination_config: Option<DestinationConfig>,
+}
+
+/// Who is told how an asynchronous invocation ended.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DestinationConfig {
+    /// Of one that succeeded.
+    pub on_success: Option<Destination>,
+    /// Of one that failed for good.
+    pub on_failure: Option<Destination>,
+}
+
+/// A destination.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Destination {
+    /// Its ARN; empty for none.
+    pub destination: Option<String>,
+}
+
+impl Destination {
+    /// Returns the ARN, if there is one.
+    pub fn arn(&self) -> Option<&str> {
+        self.destination.as_deref().filter(|arn| !arn.is_empty())
+    }
 }

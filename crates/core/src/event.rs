@@ -341,6 +341,8 @@ pub enum Effect {
     },
     /// Invoke a plain function for a caller that does not wait.
     InvokePlain(PlainInvocation),
+    /// Start an execution for a caller that does not wait. Its input stands here whole, however long it is.
+    StartExecution(Box<Start>),
 }
 
 /// An asynchronous invocation of a function that is not durable.
@@ -362,4 +364,21 @@ pub struct PlainInvocation {
     pub trace_id: Option<Arc<str>>,
     /// How often it was tried before.
     pub tries: u32,
+    /// The version or alias that the caller named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<Arc<str>>,
+    /// When it was accepted; earlier releases did not write it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
+    /// How often it was put off because no process could be had.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deferrals: u32,
+    /// How many destinations told the next one, up to this invocation.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hops: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

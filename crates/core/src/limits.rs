@@ -121,5 +121,17 @@ pub const RETRY_BUDGET_SECONDS: u64 = 6 * 3_600;
 /// Delays before an asynchronous invocation of a plain function that failed is tried again, in seconds; there are no more tries. Source: Lambda Developer Guide, asynchronous invocation (one minute, then two).
 pub const ASYNC_RETRY_DELAY_SECONDS: [u64; 2] = [60, 120];
 
+/// Shortest `MaximumEventAgeInSeconds`. Source: Lambda API, `FunctionEventInvokeConfig`.
+pub const ASYNC_EVENT_AGE_SECONDS_MIN: u64 = 60;
+
+/// Longest `MaximumEventAgeInSeconds`, and what holds if none is given. Source: Lambda API, `FunctionEventInvokeConfig` (six hours).
+pub const ASYNC_EVENT_AGE_SECONDS_MAX: u64 = 21_600;
+
+/// Longest pause before an asynchronous invocation that got no process is tried again, in seconds. Source: Lambda Developer Guide, asynchronous invocation (one second, doubled up to five minutes).
+pub const ASYNC_BACKOFF_SECONDS_MAX: u64 = 300;
+
+/// How many destinations in a row tell the next one. Source: Lambda Developer Guide, recursive loop detection (about 16).
+pub const DESTINATION_HOPS_MAX: u32 = 16;
+
 /// Largest payload that stays inside the event record, in bytes. Everstep's own: larger ones get a row of their own.
 pub const INLINE_PAYLOAD_BYTES_MAX: usize = 4_096;

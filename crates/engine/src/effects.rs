@@ -5,24 +5,25 @@ use std::sync::Arc;
 use everstep_core::command::ChainedCompletion;
 use everstep_core::event::{Effect, Outcome, Parent, PlainInvocation, Start, StartMode};
 use everstep_core::id::ExecutionId;
-use everstep_core::limits::ASYNC_RETRY_DELAY_SECONDS;
 use everstep_core::operation::chained_invoke::{Child, Request, Target};
 use everstep_core::operation::{Detail, OperationStatus};
 use everstep_core::{Command, ErrorDocument, ErrorObject, Intake, Payload};
 use everstep_store::EffectId;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::functions::{Acquired, PlainRun};
 use crate::task_loop::until_it_works;
 use crate::{Engine, Error, NewTexts, new_request_id};
 
 /// What came of doing an effect.
-enum Done {
+pub(crate) enum Done {
     Finished,
     /// It was broken off with the server, and is done anew after the next start.
     BrokenOff,
     /// It is put off, for so many seconds, and says something else then.
     Later(Effect, u64),
+    /// It is done, and owes this in turn, at once.
+    Replaced(Effect),
 }
 
 impl Engine {
@@ -33,8 +34,15 @@ impl Engine {
         }
         let engine = Arc::clone(self);
         tokio::spawn(async move {
-            let done = until_it_works(|| engine.perform(&effect)).await;
-            until_it_works(|| engine.settle(id, &done)).await;
+            let mut next = Some(effect);
+            while let Some(effect) = next {
+                let done = until_it_works(|| engine.perform(&effect)).await;
+                until_it_works(|| engine.settle(id, &done)).await;
+                next = match done {
+                    Done::Replaced(effect) => Some(effect),
+                    Done::Finished | Done::BrokenOff | Done::Later(..) => None,
+                };
+            }
             engine.schedule.release_effect(id);
         });
     }
@@ -58,6 +66,7 @@ impl Engine {
                 Ok(Done::Finished)
             }
             Effect::InvokePlain(invocation) => Ok(self.invoke_plain(invocation).await),
+            Effect::StartExecution(start) => self.start_execution(start).await,
         }
     }
 
@@ -69,6 +78,7 @@ impl Engine {
             Done::Later(effect, seconds) => {
                 self.store.postpone_effect(id, effect.clone(), self.clock.now().plus_seconds(*seconds)).await?;
             }
+            Done::Replaced(effect) => self.store.postpone_effect(id, effect.clone(), self.clock.now()).await?,
         }
         Ok(())
     }
@@ -116,6 +126,19 @@ impl Engine {
             Target::Refused(_) => {}
         }
         Ok(Done::Finished)
+    }
+
+    /// Starts an execution; one that was started before has the name already.
+    async fn start_execution(self: &Arc<Self>, start: &Start) -> Result<Done, Error> {
+        let mut intake = Intake::default();
+        let input = match &start.input {
+            Some(Payload::Inline(text)) => Some(intake.payload(Arc::clone(text))),
+            Some(Payload::Stored { .. }) | None => start.input.clone(),
+        };
+        match self.start(Start { input, ..start.clone() }, intake.into_texts()).await {
+            Ok(_) | Err(Error::NameTaken(_)) => Ok(Done::Finished),
+            Err(error) => Err(error),
+        }
     }
 
     async fn start_child(
@@ -197,30 +220,6 @@ impl Engine {
     ) {
         let command = Command::CompleteChainedInvoke { operation: parent.operation.clone(), completion };
         self.submit_for_sure(parent.execution, command, texts).await;
-    }
-
-    async fn invoke_plain(&self, invocation: &PlainInvocation) -> Done {
-        let PlainInvocation { function, version, tenant_id, tries, .. } = invocation;
-        let result = match self.functions.acquire(function, *version, tenant_id.as_ref()).await {
-            Acquired::Ready(slot) => slot.run_plain(invocation.into()).await,
-            Acquired::Missing => {
-                warn!(function.name = %function, "an asynchronous invocation is dropped: the function is gone");
-                return Done::Finished;
-            }
-            Acquired::Broken(error) => Err(error),
-        };
-        let Err(error) = result else { return Done::Finished };
-        if self.is_stopping() {
-            return Done::BrokenOff;
-        }
-        let error_type = error.error_type.unwrap_or_default();
-        if let Some(delay) = ASYNC_RETRY_DELAY_SECONDS.get(*tries as usize) {
-            info!(function.name = %function, error_type, delay_seconds = delay, "an asynchronous invocation failed: trying again");
-            let next = PlainInvocation { tries: tries + 1, ..invocation.clone() };
-            return Done::Later(Effect::InvokePlain(next), *delay);
-        }
-        warn!(function.name = %function, error_type, "an asynchronous invocation failed for good");
-        Done::Finished
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use everstep_core::event::{PlainInvocation, Start};
 use everstep_core::id::{FunctionName, Place, RequestId, TenantId, Version};
-use everstep_core::{ErrorObject, Operation, Texts, Timestamp};
+use everstep_core::{Effect, ErrorObject, Operation, Texts, Timestamp};
+
+use crate::asynchronous::{AsyncEnding, EventInvokeConfig};
 
 /// Finds functions, and gets processes ready that run them. The server has one, the tests and the SDK's kit another.
 #[async_trait]
@@ -15,7 +17,28 @@ pub trait Functions: Send + Sync + 'static {
 
     /// Waits for a process that is ready to take one invocation of a function.
     async fn acquire(&self, function: &FunctionName, version: Version, tenant: Option<&TenantId>) -> Acquired;
+
+    /// Returns what governs an asynchronous invocation.
+    ///
+    /// # Errors
+    /// If it cannot be known now; the engine asks again.
+    async fn event_invoke_config(&self, invocation: &PlainInvocation) -> Result<EventInvokeConfig, Unavailable>;
+
+    /// Returns what the end of an asynchronous invocation owes to its destination, if it has one.
+    ///
+    /// # Errors
+    /// If it cannot be known now; the engine asks again.
+    async fn destination(
+        &self,
+        invocation: &PlainInvocation,
+        ending: &AsyncEnding,
+    ) -> Result<Option<Effect>, Unavailable>;
 }
+
+/// The functions cannot be looked up now.
+#[derive(Debug, thiserror::Error)]
+#[error("the functions cannot be looked up: {0}")]
+pub struct Unavailable(pub String);
 
 /// What the name of a function stands for.
 #[derive(Clone, Debug, PartialEq)]

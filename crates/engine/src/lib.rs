@@ -4,6 +4,7 @@
 //! invoke functions, fire timers, start children, tell parents, forget what is over. It knows storage and
 //! functions by their traits, and nothing of HTTP or processes.
 
+mod asynchronous;
 mod cache;
 mod clock;
 mod effects;
@@ -23,9 +24,10 @@ use everstep_core::token::{CheckpointToken, TokenKeys};
 use everstep_core::{Command, Decision, Digest, Execution, Operation, Rejection, RejectionKind, Texts};
 use everstep_store::{Catalog, Commit, Error as StoreError, Executions, Head, Kind, NewExecution};
 
+pub use asynchronous::{AsyncEnding, Condition, EventInvokeConfig};
 use cache::Cache;
 pub use clock::Clock;
-pub use functions::{Acquired, DurableRun, Functions, HandlerAnswer, PlainRun, Resolved, Slot};
+pub use functions::{Acquired, DurableRun, Functions, HandlerAnswer, PlainRun, Resolved, Slot, Unavailable};
 pub use read::HistoryPage;
 use schedule::Schedule;
 

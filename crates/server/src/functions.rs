@@ -27,6 +27,9 @@ pub struct Function {
     pub next_version: u64,
     /// The aliases by name.
     pub aliases: BTreeMap<String, Alias>,
+    /// How asynchronous invocations are treated, by version or alias.
+    #[serde(default)]
+    pub event_invoke_configs: BTreeMap<String, EventInvokeConfig>,
     /// The tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
@@ -90,6 +93,25 @@ pub struct Alias {
     pub revision_id: String,
 }
 
+/// How asynchronous invocations of a version or alias are treated. Source: Lambda API, `FunctionEventInvokeConfig`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventInvokeConfig {
+    /// When it was changed last, in milliseconds since the epoch.
+    pub last_modified_millis: i64,
+    /// How often an invocation that failed is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum_retry_attempts: Option<u32>,
+    /// How long after it was accepted an invocation may still begin, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum_event_age_seconds: Option<u64>,
+    /// The ARN of the function that is told of successes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_success: Option<String>,
+    /// The ARN of the function that is told of failures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<String>,
+}
+
 /// A version of a function that a reference led to.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -108,6 +130,11 @@ impl Found {
     pub fn configuration(&self) -> &Configuration {
         self.function.configuration(self.version).expect("a version that was found is there")
     }
+
+    /// Returns the alias or version that the reference named.
+    pub fn qualifier(&self) -> Option<String> {
+        self.alias.clone().or_else(|| self.qualified.then(|| self.version.to_string()))
+    }
 }
 
 impl Function {
@@ -117,6 +144,12 @@ impl Function {
             Version::Latest => Some(&self.latest),
             Version::Number(number) => self.versions.get(&number),
         }
+    }
+
+    /// Forgets what was configured for a version or alias that is gone.
+    pub fn forget_qualifier(&mut self, qualifier: &str) {
+        self.policies.forget(qualifier);
+        self.event_invoke_configs.remove(qualifier);
     }
 
     /// Publishes `$LATEST` unless the newest version is the same already. Returns the version.

@@ -8,6 +8,7 @@ pub mod config;
 pub mod functions;
 pub mod http;
 
+mod destinations;
 mod limits;
 mod log_sink;
 mod policy;

@@ -53,6 +53,8 @@ pub(crate) const LOG_GROUPS_MAX: usize = 50;
 
 /// Largest page of log streams. Source: CloudWatch Logs API, `DescribeLogStreams`.
 pub(crate) const LOG_STREAMS_MAX: usize = 50;
+/// Largest page of event invoke configurations. Source: Lambda API, `MaxFunctionEventInvokeConfigListItems`.
+pub(crate) const EVENT_INVOKE_CONFIGS_MAX: usize = 50;
 
 /// Largest page of functions. Source: Lambda API, `MaxListItems` (50 are returned at most).
 pub(crate) const FUNCTIONS_MAX: usize = 50;

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use everstep_api::envelope::{self, Answer, Envelope};
+use everstep_core::event::PlainInvocation;
 use everstep_core::id::{FunctionName, RequestId, TenantId, Version};
-use everstep_core::{ErrorObject, limits};
-use everstep_engine::{Acquired, DurableRun, HandlerAnswer, PlainRun, Resolved, Slot};
+use everstep_core::{Effect, ErrorObject, limits};
+use everstep_engine::{
+    Acquired, AsyncEnding, DurableRun, EventInvokeConfig, HandlerAnswer, PlainRun, Resolved, Slot, Unavailable,
+};
 use everstep_worker::{Failure, FailureKind, Invocation, LogFormat, Outcome, Supervisor, code};
 use tracing::warn;
 
 use crate::access::Keys;
+use crate::destinations;
 use crate::functions::{Configuration, Found, Functions};
 use crate::http::error::Error;
 
@@ -151,6 +155,31 @@ impl everstep_engine::Functions for Runner {
             Err(failure) => Acquired::Broken(error_of(&failure)),
         }
     }
+
+    async fn event_invoke_config(&self, invocation: &PlainInvocation) -> Result<EventInvokeConfig, Unavailable> {
+        let found = self.functions.load(&invocation.function).await.map_err(unavailable)?;
+        let config = found
+            .as_ref()
+            .and_then(|(function, _)| function.event_invoke_configs.get(destinations::qualifier(invocation)));
+        let default = EventInvokeConfig::default();
+        let Some(config) = config else { return Ok(default) };
+        Ok(EventInvokeConfig {
+            maximum_retry_attempts: config.maximum_retry_attempts.unwrap_or(default.maximum_retry_attempts),
+            maximum_event_age_seconds: config.maximum_event_age_seconds.unwrap_or(default.maximum_event_age_seconds),
+        })
+    }
+
+    async fn destination(
+        &self,
+        invocation: &PlainInvocation,
+        ending: &AsyncEnding,
+    ) -> Result<Option<Effect>, Unavailable> {
+        destinations::owed(&self.functions, invocation, ending).await.map_err(unavailable)
+    }
+}
+
+fn unavailable(error: Error) -> Unavailable {
+    Unavailable(error.to_string())
 }
 
 /// Returns how long an execution may take: the longest there is if the configuration does not say.

@@ -364,6 +364,7 @@ variants!(effect, EFFECTS, Effect:
     "StartChainedInvoke" Effect::StartChainedInvoke(_),
     "TellParent" Effect::TellParent { .. },
     "InvokePlain" Effect::InvokePlain(_),
+    "StartExecution" Effect::StartExecution(_),
 );
 
 /// Names the variants in an event that say more than the event's own.

@@ -6,17 +6,20 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use async_trait::async_trait;
 use everstep_core::command::{Action, ChainedInvokeOptions, OperationUpdate};
+use everstep_core::event::PlainInvocation;
 use everstep_core::id::{ClientToken, FunctionName, Place, TenantId, Version};
 use everstep_core::operation::Detail;
 use everstep_core::operation::chained_invoke::{Child, Target};
-use everstep_core::{ErrorObject, Intake, Operation, OperationStatus, OperationType, Payload, Texts};
+use everstep_core::{Effect, ErrorObject, Intake, Operation, OperationStatus, OperationType, Payload, Texts};
 use everstep_engine::{
-    Acquired, DurableRun, Engine, Error, Functions, HandlerAnswer, PlainRun, Resolved, Slot, new_execution_id,
+    Acquired, AsyncEnding, DurableRun, Engine, Error, EventInvokeConfig, Functions, HandlerAnswer, PlainRun, Resolved,
+    Slot, Unavailable, new_execution_id,
 };
 use tokio::sync::watch;
 
 type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Durable = Arc<dyn Fn(Arc<Context>) -> Task<Result<String, Halt>> + Send + Sync>;
+type Destination = Box<dyn Fn(&PlainInvocation, &AsyncEnding) -> Option<Effect> + Send>;
 type Plain = Arc<dyn Fn(PlainRun) -> Task<Result<String, ErrorObject>> + Send + Sync>;
 
 /// Why a durable handler does not return a result.
@@ -38,7 +41,12 @@ impl Halt {
 /// A function of these tests.
 #[derive(Clone)]
 enum Function {
-    Durable { handler: Durable, execution_timeout_seconds: u64 },
+    /// No process of it can be made ready.
+    Unstartable,
+    Durable {
+        handler: Durable,
+        execution_timeout_seconds: u64,
+    },
     Plain(Plain),
 }
 
@@ -52,6 +60,10 @@ pub(crate) struct Scripts {
     pub(crate) waiting: watch::Sender<Vec<String>>,
     /// Whether every process is taken.
     pub(crate) busy: watch::Sender<bool>,
+    /// What governs asynchronous invocations.
+    pub(crate) event_invoke_config: Mutex<EventInvokeConfig>,
+    /// What the end of an asynchronous invocation owes.
+    pub(crate) destination: Mutex<Option<Destination>>,
 }
 
 impl Scripts {
@@ -75,6 +87,11 @@ impl Scripts {
     {
         let handler: Plain = Arc::new(move |run| Box::pin(handler(run)));
         self.functions.lock().unwrap().insert(name.into(), Function::Plain(handler));
+    }
+
+    /// Adds a function of which no process can be made ready.
+    pub(crate) fn unstartable(&self, name: &str) {
+        self.functions.lock().unwrap().insert(name.into(), Function::Unstartable);
     }
 
     /// Removes a function.
@@ -118,7 +135,7 @@ impl Functions for NodeFunctions {
             Some(Function::Durable { execution_timeout_seconds, .. }) => {
                 Resolved::Durable { place: place(), function, version, execution_timeout_seconds, retention_days: 1 }
             }
-            Some(Function::Plain(_)) => Resolved::Plain { function, version },
+            Some(Function::Plain(_) | Function::Unstartable) => Resolved::Plain { function, version },
         }
     }
 
@@ -130,11 +147,28 @@ impl Functions for NodeFunctions {
         }
         match self.scripts.get(function.as_str()) {
             None => Acquired::Missing,
+            Some(Function::Unstartable) => {
+                self.scripts.waiting.send_modify(|waiting| waiting.push(function.to_string()));
+                Acquired::Broken(ErrorObject::new("Service.RuntimeUnavailable", "no interpreter"))
+            }
             Some(found) => {
                 let process = Process { name: function.to_string(), function: found, functions: self.clone() };
                 Acquired::Ready(Box::new(process))
             }
         }
+    }
+
+    async fn event_invoke_config(&self, _: &PlainInvocation) -> Result<EventInvokeConfig, Unavailable> {
+        Ok(*self.scripts.event_invoke_config.lock().unwrap())
+    }
+
+    async fn destination(
+        &self,
+        invocation: &PlainInvocation,
+        ending: &AsyncEnding,
+    ) -> Result<Option<Effect>, Unavailable> {
+        let destination = self.scripts.destination.lock().unwrap();
+        Ok(destination.as_ref().and_then(|destination| destination(invocation, ending)))
     }
 }
 

@@ -59,6 +59,11 @@ async fn dispatch(services: &Services, operation: Operation, request: &Request) 
         Operation::UntagResource => function::tags::untag(services, request).await,
         Operation::ListTags => function::tags::list(services, request).await,
         Operation::GetAccountSettings => function::get_account_settings::handle(services, request).await,
+        Operation::PutFunctionEventInvokeConfig => function::event_invoke_configs::put(services, request).await,
+        Operation::UpdateFunctionEventInvokeConfig => function::event_invoke_configs::update(services, request).await,
+        Operation::GetFunctionEventInvokeConfig => function::event_invoke_configs::get(services, request).await,
+        Operation::DeleteFunctionEventInvokeConfig => function::event_invoke_configs::delete(services, request).await,
+        Operation::ListFunctionEventInvokeConfigs => function::event_invoke_configs::list(services, request).await,
         Operation::Invoke => function::invoke::handle(services, request).await,
         Operation::ListDurableExecutionsByFunction => {
             durable::list_durable_executions_by_function::handle(services, request).await

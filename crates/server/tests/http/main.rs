@@ -1,5 +1,6 @@
 //! The server as clients see it: real sockets, real signatures, real processes; status, headers and bodies on view.
 
+mod asynchronous;
 mod durable;
 mod functions;
 mod invoke;

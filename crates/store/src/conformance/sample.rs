@@ -63,5 +63,9 @@ pub fn plain_invocation(payload: &str) -> Effect {
         tenant_id: None,
         trace_id: None,
         tries: 0,
+        qualifier: None,
+        accepted_at: None,
+        deferrals: 0,
+        hops: 0,
     })
 }

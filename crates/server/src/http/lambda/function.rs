@@ -3,6 +3,7 @@
 pub mod aliases;
 pub mod create_function;
 pub mod delete_function;
+pub mod event_invoke_configs;
 pub mod get_account_settings;
 pub mod get_function;
 pub mod get_function_configuration;

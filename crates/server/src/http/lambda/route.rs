@@ -44,6 +44,11 @@ operations! {
     UntagResource "DELETE" "/2017-03-31/tags/{*}";
     ListTags "GET" "/2017-03-31/tags/{*}";
     GetAccountSettings "GET" "/2016-08-19/account-settings";
+    PutFunctionEventInvokeConfig "PUT" "/2019-09-25/functions/{}/event-invoke-config";
+    UpdateFunctionEventInvokeConfig "POST" "/2019-09-25/functions/{}/event-invoke-config";
+    GetFunctionEventInvokeConfig "GET" "/2019-09-25/functions/{}/event-invoke-config";
+    DeleteFunctionEventInvokeConfig "DELETE" "/2019-09-25/functions/{}/event-invoke-config";
+    ListFunctionEventInvokeConfigs "GET" "/2019-09-25/functions/{}/event-invoke-config/list";
     Invoke "POST" "/2015-03-31/functions/{}/invocations";
     ListDurableExecutionsByFunction "GET" "/2025-12-01/functions/{}/durable-executions";
     CheckpointDurableExecution "POST" "/2025-12-01/durable-executions/{*}/checkpoint";
@@ -74,11 +79,6 @@ const NOT_SERVED: &[(&str, &str, &str)] = &[
     ("PUT", "/2017-10-31/functions/{}/concurrency", "PutFunctionConcurrency"),
     ("DELETE", "/2017-10-31/functions/{}/concurrency", "DeleteFunctionConcurrency"),
     ("GET", "/2019-09-30/functions/{}/concurrency", "GetFunctionConcurrency"),
-    ("PUT", "/2019-09-25/functions/{}/event-invoke-config", "PutFunctionEventInvokeConfig"),
-    ("POST", "/2019-09-25/functions/{}/event-invoke-config", "UpdateFunctionEventInvokeConfig"),
-    ("GET", "/2019-09-25/functions/{}/event-invoke-config", "GetFunctionEventInvokeConfig"),
-    ("DELETE", "/2019-09-25/functions/{}/event-invoke-config", "DeleteFunctionEventInvokeConfig"),
-    ("GET", "/2019-09-25/functions/{}/event-invoke-config/list", "ListFunctionEventInvokeConfigs"),
     ("POST", "/2021-10-31/functions/{}/url", "CreateFunctionUrlConfig"),
     ("GET", "/2021-10-31/functions/{}/url", "GetFunctionUrlConfig"),
     ("PUT", "/2021-10-31/functions/{}/url", "UpdateFunctionUrlConfig"),

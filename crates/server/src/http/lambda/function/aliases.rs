@@ -84,7 +84,7 @@ pub async fn delete(services: &Services, request: &Request) -> Result<Response, 
     services
         .functions
         .change(&reference, |function| {
-            function.policies.forget(name);
+            function.forget_qualifier(name);
             Ok(function.aliases.remove(name))
         })
         .await?;

@@ -62,6 +62,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         aliases: BTreeMap::new(),
         tags,
         policies: Policies::default(),
+        event_invoke_configs: BTreeMap::new(),
     };
     let publish = create.publish.unwrap_or_default();
     let version = if publish { function.publish(None, now_millis()) } else { Version::Latest };

@@ -32,7 +32,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
                     "Version {number} is used by alias {alias}: point it elsewhere first."
                 )));
             }
-            function.policies.forget(&number.to_string());
+            function.forget_qualifier(qualifier);
             Ok(function.versions.remove(&number))
         })
         .await?;

@@ -229,7 +229,7 @@ fn plain_invocation(
     tenant_id: Option<TenantId>,
 ) -> Result<Invocation, Error> {
     let arn = services.functions.place().function_arn(&found.function.name);
-    let qualifier = found.alias.clone().or_else(|| found.qualified.then(|| found.version.to_string()));
+    let qualifier = found.qualifier();
     let event = if request.body.is_empty() { Bytes::from_static(b"{}") } else { request.body.clone() };
     Ok(Invocation {
         request_id: new_request_id().to_string(),
@@ -269,6 +269,10 @@ async fn invoke_later(
         tenant_id,
         trace_id: request.header("x-amzn-trace-id").map(Into::into),
         tries: 0,
+        qualifier: found.qualifier().map(Into::into),
+        accepted_at: Some(services.engine.clock().now()),
+        deferrals: 0,
+        hops: 0,
     };
     Ok(services.engine.invoke_plain_later(invocation).await?)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use everstep_api::DurableConfig;
-use everstep_api::function::{LoggingConfig, Settings};
+use everstep_api::function::{DeadLetterConfig, LoggingConfig, Settings};
 use everstep_api::validation::Violations;
 use everstep_core::limits::{DURATION_SECONDS_MAX, FUNCTION_TIMEOUT_SECONDS_MAX, RETENTION_DAYS_MAX};
 use everstep_worker::Runtime;
@@ -78,6 +78,14 @@ pub(super) fn check(settings: &Settings) -> Result<(), Error> {
             "Everstep does not serve layers yet: put their content into the function's zip.",
         ));
     }
+    if let Some(DeadLetterConfig { target_arn: Some(arn) }) = &settings.dead_letter_config {
+        let service = arn.split(':').nth(2);
+        if !arn.is_empty() && !matches!(service, Some("sqs" | "sns")) {
+            return Err(Error::invalid_parameter(format!(
+                "The provided dead letter target {arn} is invalid: it must be the ARN of an SQS queue or an SNS topic. To have a function told, name it as the OnFailure destination of PutFunctionEventInvokeConfig."
+            )));
+        }
+    }
     check_environment(variables(settings).into_iter().flatten())
 }
 
@@ -140,6 +148,12 @@ pub(super) fn take_over(settings: &Settings, configuration: &mut Configuration) 
     if let Some(logging) = &settings.logging_config {
         configuration.logging_config = logging.clone();
     }
+    if let Some(config) = &settings.dead_letter_config {
+        match config.target_arn.as_deref() {
+            Some("") | None => configuration.kept.remove("DeadLetterConfig"),
+            Some(_) => configuration.kept.insert("DeadLetterConfig".into(), json!(config)),
+        };
+    }
     let kept: [(&str, Option<Value>); 4] = [
         ("TracingConfig", settings.tracing_config.clone()),
         ("TenancyConfig", settings.tenancy_config.clone()),
@@ -196,6 +210,9 @@ mod tests {
         check_settings(json!({"PackageType": "Image"}), Err("use PackageType Zip"));
         check_settings(json!({"Layers": ["arn"]}), Err("put their content into"));
         check_settings(json!({"Layers": []}), Ok(()));
+        check_settings(json!({"DeadLetterConfig": {"TargetArn": "arn:aws:lambda:r:1:function:f"}}), Err("OnFailure"));
+        check_settings(json!({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:123456789012:q"}}), Ok(()));
+        check_settings(json!({"DeadLetterConfig": {"TargetArn": ""}}), Ok(()));
         check_settings(json!({"Environment": {"Variables": {"AWS_REGION": "x"}}}), Err("reserved keys"));
         check_settings(json!({"Environment": {"Variables": {"1X": "x"}}}), Err("Map keys"));
     }
