@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::run::{cargo, output};
 
 /// A crate and the crates of the workspace that it may use. Tests may use more.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("everstep-core", &[]),
     ("everstep-api", &["everstep-core"]),
     ("everstep-store", &["everstep-core"]),
@@ -17,6 +17,10 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("everstep-server", &["everstep-api", "everstep-core", "everstep-engine", "everstep-store", "everstep-worker"]),
     ("everstep-client", &[]),
     ("everstep-cli", &["everstep-client", "everstep-core", "everstep-server", "everstep-store"]),
+    (
+        "everstep-bench",
+        &["everstep-api", "everstep-client", "everstep-core", "everstep-engine", "everstep-store", "everstep-worker"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -1,5 +1,6 @@
 //! Chores of the repository: one module for each.
 
+mod bench;
 mod check;
 mod direction;
 mod generate;
@@ -29,6 +30,8 @@ enum Chore {
     Test(test::Test),
     /// Kill the server again and again while executions run, and check that nothing is lost
     Chaos(test::Chaos),
+    /// Measure the release build: prints a table, writes target/bench.json and docs/benchmarks.md
+    Bench(bench::Bench),
     /// Write what is generated: docs/limits.md
     Generate,
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Chore::Advisories => check::advisories(),
         Chore::Test(test) => test.run(),
         Chore::Chaos(chaos) => chaos.run(),
+        Chore::Bench(bench) => bench.run(),
         Chore::Generate => generate::generate(),
     };
     match done {

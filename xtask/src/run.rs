@@ -15,6 +15,11 @@ pub fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
 }
 
+/// Returns where cargo builds, wherever it was told to.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
+}
+
 /// Announces what begins.
 pub fn say(what: &str) {
     println!("\n── {what}");

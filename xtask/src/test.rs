@@ -5,11 +5,11 @@ use std::fs;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use crate::run::{cargo, root, run, say};
+use crate::run::{cargo, root, run, say, target};
 use crate::tools;
 
 /// Where the tests keep interpreters and SDKs, so that they are installed once.
-const RUNTIMES: &str = "target/test-runtimes";
+pub const RUNTIMES: &str = "target/test-runtimes";
 
 /// Set up and run the tests.
 #[derive(Args)]
@@ -99,8 +99,7 @@ impl Chaos {
 
 /// Returns the binary under test, wherever cargo was told to build.
 fn binary() -> String {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
-    target.join("debug/everstep").display().to_string()
+    target().join("debug/everstep").display().to_string()
 }
 
 /// Returns what the tests' Python is told.
@@ -112,6 +111,11 @@ fn environment(binary: &str) -> [(&'static str, &str); 2] {
 fn set_up() -> anyhow::Result<String> {
     say("building everstep");
     run(&cargo(), &["build", "--quiet", "--package", "everstep-cli"], &[])?;
+    packages()
+}
+
+/// Builds the code packages of the functions. Returns the Python that has AWS's clients.
+pub fn packages() -> anyhow::Result<String> {
     fs::create_dir_all(root().join(RUNTIMES)).with_context(|| format!("cannot create {RUNTIMES}"))?;
     let file = "tests/clients/requirements.txt";
     let requirements = fs::read_to_string(root().join(file)).with_context(|| format!("cannot read {file}"))?;

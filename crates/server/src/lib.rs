@@ -25,7 +25,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::serve::ListenerExt;
 use everstep_engine::{Clock, Engine};
-use everstep_store::sqlite::Sqlite;
+use everstep_store::sqlite::{Sqlite, Statistics};
 use everstep_store::{Catalog, Executions, Logs};
 use everstep_worker::{Supervisor, code};
 use tokio::net::TcpListener;
@@ -52,6 +52,7 @@ pub struct Server {
     http: JoinHandle<()>,
     task_loop: JoinHandle<()>,
     log_writer: JoinHandle<()>,
+    store: Arc<Sqlite>,
 }
 
 impl Server {
@@ -103,7 +104,7 @@ impl Server {
             }
         });
         info!(%address, data = %config.data.display(), "serving");
-        Ok(Self { address, keys, supervisor, stop, stop_logs, http, task_loop, log_writer })
+        Ok(Self { address, keys, supervisor, stop, stop_logs, http, task_loop, log_writer, store })
     }
 
     /// Returns where it listens.
@@ -123,7 +124,7 @@ impl Server {
 
     /// Ends it. What was acknowledged stays; what was under way is done again after the next start.
     pub async fn stop(self) {
-        let Self { stop, stop_logs, mut http, task_loop, supervisor, log_writer, .. } = self;
+        let Self { stop, stop_logs, mut http, task_loop, supervisor, log_writer, store, .. } = self;
         stop.send_replace(true);
         let _ = task_loop.await;
         // Callers that wait for an execution would keep the listener; they ask again after the restart.
@@ -134,6 +135,8 @@ impl Server {
         supervisor.shutdown().await;
         stop_logs.send_replace(true);
         let _ = log_writer.await;
+        let Statistics { items, transactions, flushes, .. } = store.statistics();
+        info!(items, transactions, flushes, "stopped: what was written since the start");
     }
 }
 

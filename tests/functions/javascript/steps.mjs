@@ -81,3 +81,11 @@ export async function many_steps(event, context) {
   for (let n = 0; n < event.count; n += 1) sum += await context.step(`step-${n}`, async () => n);
   return sum;
 }
+
+export async function ten_steps(_event, context) {
+  let sum = 0;
+  for (let number = 1; number <= 10; number += 1) {
+    sum += await context.step(`step-${number}`, async () => number);
+  }
+  return sum;
+}

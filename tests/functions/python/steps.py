@@ -111,3 +111,9 @@ def blocked_step(event: Event, context: DurableContext) -> list[str]:
 @case
 def many_steps(event: Event, context: DurableContext) -> int:
     return sum(context.step(lambda _, n=n: n, name=f"step-{n}") for n in range(event["count"]))
+
+
+@case
+def ten_steps(_event: Event, context: DurableContext) -> Any:
+    """Take steps that do nothing, so that what remains is the SDK and the server."""
+    return sum(context.step(lambda _, number=number: number, name=f"step-{number}") for number in range(1, 11))
