@@ -1,99 +1,200 @@
-//! `everstep executions`: list them, draw one, read its history.
+//! `everstep executions`: list them, draw one, read its history, stop, pause, resume and delete it.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::client::{Client, Connection, escaped};
-use crate::{output, timeline};
+use crate::client::{Client, escaped};
+use crate::find::{self, Filter};
+use crate::output::{self, Output};
+use crate::{follow, moments, timeline};
 
-/// How many executions of one function are looked through for a name or a short id.
-const SEARCH_MAX: usize = 10_000;
+const EXAMPLES: &str = "\
+Examples:
+  everstep executions list --status FAILED --started-after 2h
+  everstep executions show order-1001
+  everstep executions show 0f3a --follow
+  everstep executions stop order-1001 --error-type Cancelled --error-message 'the customer left'
 
-/// Look at executions.
+An execution is named by its ARN, by its name, or by the beginning of its id.";
+
+/// Look at executions, stop, pause, resume and delete them.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Executions {
     #[command(subcommand)]
-    command: Look,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Look {
+enum Command {
     /// List executions, newest first
-    List {
-        /// Of this function only
-        #[arg(long)]
-        function: Option<String>,
-        /// With this status only, such as RUNNING or FAILED
-        #[arg(long)]
-        status: Option<String>,
-        /// At most so many
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
-        #[command(flatten)]
-        output: Output,
-    },
+    List(List),
     /// Draw the timeline of an execution: operations, attempts, idle gaps, what it waits for
     Show {
-        /// Its ARN, its name, or the beginning of its id
-        execution: String,
         #[command(flatten)]
-        output: Output,
+        of: Of,
+        /// Watch it to its end
+        #[arg(long)]
+        follow: bool,
     },
     /// Print the history of an execution, event by event
-    History {
-        /// Its ARN, its name, or the beginning of its id
-        execution: String,
+    History(Of),
+    /// End an execution with an error
+    Stop {
         #[command(flatten)]
-        output: Output,
+        of: Of,
+        /// Why, for programs
+        #[arg(long)]
+        error_type: Option<String>,
+        /// Why, for people
+        #[arg(long)]
+        error_message: Option<String>,
     },
+    /// Let nothing of an execution run until it is resumed
+    Pause {
+        #[command(flatten)]
+        of: Of,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Let a paused execution go on
+    Resume {
+        #[command(flatten)]
+        of: Of,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Forget an execution that is over, with its history
+    Delete(Of),
 }
 
 #[derive(Args)]
-struct Output {
-    /// Print JSON
+struct List {
+    /// Of this function only
     #[arg(long)]
-    json: bool,
+    function: Option<String>,
+    /// With this status only, such as RUNNING or FAILED
+    #[arg(long)]
+    status: Option<String>,
+    /// With this name only
+    #[arg(long)]
+    name: Option<String>,
+    /// Started after this time, such as 2026-11-25T13:00:00Z, or so long ago at most, such as 2h
+    #[arg(long, value_name = "TIME")]
+    started_after: Option<String>,
+    /// Started before this time, or so long ago at least
+    #[arg(long, value_name = "TIME")]
+    started_before: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
     #[command(flatten)]
-    connection: Connection,
+    output: Output,
+}
+
+#[derive(Args)]
+struct Of {
+    /// Its ARN, its name, or the beginning of its id
+    execution: String,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Executions {
-    /// Looks.
-    pub async fn run(self) -> anyhow::Result<()> {
+    /// Does it. Returns whether an execution that was watched did well.
+    pub async fn run(self) -> anyhow::Result<bool> {
         match self.command {
-            Look::List { function, status, limit, output } => {
-                let client = output.connection.client()?;
-                let found = list(&client, function.as_deref(), status.as_deref(), limit).await?;
-                if output.json {
-                    println!("{}", serde_json::to_string_pretty(&found)?);
-                } else {
-                    print!("{}", table(&found));
-                }
-            }
-            Look::Show { execution, output } => {
-                let client = output.connection.client()?;
-                let arn = find(&client, &execution).await?;
-                let (execution, events) = read(&client, &arn).await?;
-                if output.json {
-                    println!("{}", serde_json::to_string_pretty(&json!({"Execution": execution, "Events": events}))?);
-                } else {
-                    print!("{}", timeline::draw(&execution, &events, timeline::now(), output::stdout_has_colours()));
-                }
-            }
-            Look::History { execution, output } => {
-                let client = output.connection.client()?;
-                let arn = find(&client, &execution).await?;
+            Command::List(list) => list.run().await?,
+            Command::Show { of, follow } => return of.show(follow).await,
+            Command::History(of) => {
+                let (client, arn) = of.find().await?;
                 let (_, events) = read(&client, &arn).await?;
-                if output.json {
-                    println!("{}", serde_json::to_string_pretty(&events)?);
-                } else {
-                    print!("{}", timeline::list_events(&events));
-                }
+                let document = events.clone().into();
+                of.output.print(&document, || timeline::list_events(&events));
             }
+            Command::Stop { of, error_type, error_message } => {
+                let error = without_nulls(json!({"ErrorType": error_type, "ErrorMessage": error_message}));
+                of.send("POST", "/stop", &error, "stopped").await?;
+            }
+            Command::Pause { of, reason } => {
+                of.send("POST", "/pause", &without_nulls(json!({"Reason": reason})), "paused").await?;
+            }
+            Command::Resume { of, reason } => {
+                of.send("POST", "/resume", &without_nulls(json!({"Reason": reason})), "resumed").await?;
+            }
+            Command::Delete(of) => of.send("DELETE", "", &Value::Null, "deleted").await?,
         }
+        Ok(true)
+    }
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<()> {
+        let now = jiff::Timestamp::now();
+        let point = |text: &Option<String>| {
+            let point = text.as_deref().map(|text| moments::point(text, now)).transpose()?;
+            anyhow::Ok(point.map(|at| at.to_string()))
+        };
+        let filter = Filter {
+            started_after: point(&self.started_after)?,
+            started_before: point(&self.started_before)?,
+            function: self.function,
+            status: self.status.map(|status| status.to_uppercase()),
+            name: self.name,
+        };
+        let client = self.output.connection.client()?;
+        let found = output::patiently("looking", find::list(&client, &filter, self.limit)).await?;
+        let document = found.clone().into();
+        self.output.print(&document, || if found.is_empty() { "no executions\n".into() } else { find::table(&found) });
         Ok(())
     }
+}
+
+impl Of {
+    async fn find(&self) -> anyhow::Result<(Client, String)> {
+        let client = self.output.connection.client()?;
+        let arn = output::patiently("looking", find::execution(&client, &self.execution)).await?;
+        Ok((client, arn))
+    }
+
+    async fn show(&self, watch: bool) -> anyhow::Result<bool> {
+        let (client, arn) = self.find().await?;
+        let (execution, events) =
+            if watch { follow::follow(&client, &arn, self.output.json).await? } else { read(&client, &arn).await? };
+        let document = json!({"Execution": execution, "Events": events});
+        let shown_already = watch && !self.output.json && output::stdout_is_terminal();
+        if !shown_already {
+            self.output.print(&document, || {
+                let now = timeline::now().max(timeline::last_event_at(&events));
+                timeline::draw(&execution, &events, now, output::stdout_has_colours())
+            });
+        }
+        Ok(!watch || execution["Status"] == "SUCCEEDED")
+    }
+
+    async fn send(&self, method: &str, verb: &str, body: &Value, done: &str) -> anyhow::Result<()> {
+        let (client, arn) = self.find().await?;
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let path = format!("/2025-12-01/durable-executions/{}{verb}", escaped(&arn));
+        let mut answer = client.send(method, &path, &[], body).await?;
+        if answer.is_null() {
+            answer = json!({});
+        }
+        answer["DurableExecutionArn"] = arn.as_str().into();
+        self.output.print(&answer, || format!("{done} {arn}\n"));
+        Ok(())
+    }
+}
+
+/// Removes members that are null: AWS's way to leave something out is to leave it out.
+pub fn without_nulls(mut document: Value) -> Value {
+    if let Some(members) = document.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    document
 }
 
 /// Returns an execution and its whole history.
@@ -102,77 +203,6 @@ pub async fn read(client: &Client, arn: &str) -> anyhow::Result<(Value, Vec<Valu
     let execution = client.get(&path).await?;
     let events = client.list(&format!("{path}/history?MaxItems=1000"), "Events", usize::MAX).await?;
     Ok((execution, events))
-}
-
-async fn list(
-    client: &Client,
-    function: Option<&str>,
-    status: Option<&str>,
-    limit: usize,
-) -> anyhow::Result<Vec<Value>> {
-    let functions = match function {
-        Some(function) => vec![function.to_string()],
-        None => {
-            let functions = client.list("/2015-03-31/functions", "Functions", usize::MAX).await?;
-            let durable = functions.iter().filter(|function| !function["DurableConfig"].is_null());
-            durable.filter_map(|function| function["FunctionName"].as_str().map(String::from)).collect()
-        }
-    };
-    let mut found = Vec::new();
-    for function in functions {
-        let status = status.map(|status| format!("&Statuses={}", escaped(status))).unwrap_or_default();
-        let path = format!("/2025-12-01/functions/{}/durable-executions?MaxItems=1000{status}", escaped(&function));
-        found.extend(client.list(&path, "DurableExecutions", limit).await?);
-    }
-    found.sort_by(|left, right| started_at(right).total_cmp(&started_at(left)));
-    found.truncate(limit);
-    Ok(found)
-}
-
-fn started_at(execution: &Value) -> f64 {
-    execution["StartTimestamp"].as_f64().unwrap_or_default()
-}
-
-/// Finds the ARN of an execution by ARN, name, or the beginning of its id.
-async fn find(client: &Client, text: &str) -> anyhow::Result<String> {
-    if text.starts_with("arn:") {
-        return Ok(text.into());
-    }
-    let executions = list(client, None, None, SEARCH_MAX).await?;
-    let arn = |execution: &Value| execution["DurableExecutionArn"].as_str().map(String::from);
-    let named: Vec<String> = executions
-        .iter()
-        .filter(|execution| execution["DurableExecutionName"] == text || short_id(execution).starts_with(text))
-        .filter_map(arn)
-        .collect();
-    match &named[..] {
-        [] => bail!("no execution `{text}`; list them with `everstep executions list`"),
-        [arn] => Ok(arn.clone()),
-        [first, ..] => bail!("{} executions match `{text}`; say which by its ARN, such as {first}", named.len()),
-    }
-}
-
-fn short_id(execution: &Value) -> &str {
-    execution["DurableExecutionArn"].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default()
-}
-
-fn table(executions: &[Value]) -> String {
-    if executions.is_empty() {
-        return "no executions\n".into();
-    }
-    let row = |cells: [&str; 5]| {
-        let [id, function, name, status, started] = cells;
-        format!("{id:<10} {function:<24} {name:<38} {status:<10} {started}\n")
-    };
-    let mut text = row(["ID", "FUNCTION", "NAME", "STATUS", "STARTED"]);
-    for execution in executions {
-        let function = execution["FunctionArn"].as_str().and_then(|arn| arn.split(":function:").nth(1)).unwrap_or("?");
-        let started = timeline::clock_time(started_at(execution)).unwrap_or_default();
-        let name = execution["DurableExecutionName"].as_str().unwrap_or("?");
-        let status = execution["Status"].as_str().unwrap_or("?");
-        text += &row([short_id(execution).get(..8).unwrap_or("?"), function, name, status, &started]);
-    }
-    text
 }
 
 /// Returns the callback ids that an execution waits for, with the names of their operations.
@@ -196,9 +226,10 @@ pub fn open_callbacks(events: &[Value]) -> Vec<(String, String)> {
 pub async fn start(client: &Client, function: &str, name: &str, payload: &Value) -> anyhow::Result<String> {
     let path = format!("/2015-03-31/functions/{}/invocations?Qualifier=%24LATEST", escaped(function));
     let headers = [("x-amz-invocation-type", "Event"), ("x-amz-durable-execution-name", name)];
-    client.send("POST", &path, &headers, payload.to_string().into_bytes()).await?;
-    let path = format!("/2025-12-01/functions/{}/durable-executions?DurableExecutionName={name}", escaped(function));
-    let listed = client.list(&path, "DurableExecutions", 1).await?;
-    let arn = listed.first().and_then(|execution| execution["DurableExecutionArn"].as_str());
-    arn.map(String::from).context("the execution that was just started is not listed")
+    let body = payload.to_string().into_bytes();
+    let request = everstep_client::Request { method: "POST", path: &path, headers: &headers, body };
+    let answer = client.exchange("lambda", request).await?;
+    answer.json()?;
+    let arn = answer.header("x-amz-durable-execution-arn").map(String::from);
+    arn.context("the server did not say which execution it started")
 }

@@ -2,9 +2,16 @@
 
 mod callback;
 mod client;
+mod code;
 mod demo;
 mod dev;
 mod executions;
+mod find;
+mod follow;
+mod functions;
+mod invoke;
+mod logs;
+mod moments;
 mod output;
 mod serve;
 mod timeline;
@@ -12,12 +19,19 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 /// AWS Lambda Durable Functions that anyone can host.
 #[derive(Parser)]
-#[command(name = "everstep", version, about, max_term_width = 100)]
+#[command(
+    name = "everstep",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 failed, 2 the command line makes no sense.\n\
+                  Commands that ask a server find it by --endpoint, AWS_ENDPOINT_URL, or the data directory (--data)."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -31,28 +45,35 @@ enum Command {
     Dev(dev::Dev),
     /// See a workflow survive a crash, sleep, wait for an approval and finish
     Demo(demo::Demo),
-    /// Look at executions
+    /// Invoke a function
+    Invoke(invoke::Invoke),
+    /// Look at executions, stop, pause, resume and delete them
     Executions(executions::Executions),
     /// Complete a callback
     Callback(callback::Callback),
+    /// List, show, create, update and delete functions
+    Functions(functions::Functions),
+    /// Show what functions print
+    Logs(logs::Logs),
     /// Check that every stored log replays to the stored state (the server must not run)
     Verify(verify::Verify),
+    /// Print a script that completes commands in a shell
+    #[command(
+        after_help = "Example:\n  everstep completion bash > ~/.local/share/bash-completion/completions/everstep"
+    )]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging(&arguments.command);
-    let done = match arguments.command {
-        Command::Serve(serve) => serve.run().await,
-        Command::Dev(dev) => dev.run().await,
-        Command::Demo(demo) => demo.run().await,
-        Command::Executions(executions) => executions.run().await,
-        Command::Callback(callback) => callback.run().await,
-        Command::Verify(verify) => verify.run().await,
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(arguments.command).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("everstep: {error:#}");
             ExitCode::FAILURE
@@ -60,12 +81,40 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Does what is asked for. Returns whether what was invoked or watched did well.
+async fn run(command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Serve(serve) => serve.run().await?,
+        Command::Dev(dev) => dev.run().await?,
+        Command::Demo(demo) => demo.run().await?,
+        Command::Invoke(invoke) => return invoke.run().await,
+        Command::Executions(executions) => return executions.run().await,
+        Command::Callback(callback) => callback.run().await?,
+        Command::Functions(functions) => functions.run().await?,
+        Command::Logs(logs) => logs.run().await?,
+        Command::Verify(verify) => verify.run().await?,
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "everstep", &mut script);
+            output::say(&String::from_utf8(script)?);
+        }
+    }
+    Ok(true)
+}
+
 /// Servers log to standard error; `RUST_LOG` says how much. Other commands speak for themselves.
 fn start_logging(command: &Command) {
     let default = match command {
         Command::Serve(_) => "info",
         Command::Dev(_) => "warn",
-        Command::Demo(_) | Command::Executions(_) | Command::Callback(_) | Command::Verify(_) => "error",
+        Command::Demo(_)
+        | Command::Invoke(_)
+        | Command::Executions(_)
+        | Command::Callback(_)
+        | Command::Functions(_)
+        | Command::Logs(_)
+        | Command::Verify(_)
+        | Command::Completion { .. } => "error",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()

@@ -1,14 +1,78 @@
-//! How commands speak: colours on a terminal only, progress for what takes a while.
+//! How commands speak: colours on a terminal only, tables, JSON, progress for what takes a while.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use crate::client::Connection;
+
+/// What takes longer than this shows that it is at work.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What every command that asks a server has.
+#[derive(Args, Clone)]
+pub struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+impl Output {
+    /// Prints a document as JSON, or what `text` makes of it.
+    pub fn print(&self, document: &Value, text: impl FnOnce() -> String) {
+        if self.json {
+            say(&format!("{document:#}\n"));
+        } else {
+            say(&text());
+        }
+    }
+}
+
+/// Prints a text. A reader that has seen enough, such as `head`, ends the program quietly.
+pub fn say(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    if written.is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Lays out rows below their headers, each column as wide as it needs to be.
+pub fn table<const N: usize>(headers: [&str; N], rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([headers[column].chars().count()]).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |cells: [&str; N]| {
+        let padded: Vec<String> =
+            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
+        format!("{}\n", padded.join("  ").trim_end())
+    };
+    let body = rows.iter().map(|row| line(row.each_ref().map(String::as_str)));
+    std::iter::once(line(headers)).chain(body).collect()
+}
+
+/// Tells whether standard output is a terminal.
+pub fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Returns how many lines the terminal has.
+pub fn terminal_height() -> usize {
+    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| usize::from(size.ws_row).max(2))
+}
 
 /// Tells whether standard output takes colours.
 pub fn stdout_has_colours() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    stdout_is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Tells whether standard error takes colours.
@@ -42,7 +106,34 @@ impl Progress {
     }
 }
 
+/// Waits for `work`, and says what it waits for if that takes more than two seconds.
+pub async fn patiently<T>(message: &str, work: impl Future<Output = T>) -> T {
+    tokio::pin!(work);
+    if let Ok(done) = tokio::time::timeout(PATIENCE, &mut work).await {
+        return done;
+    }
+    let progress = Progress::start(message);
+    let done = work.await;
+    progress.finish();
+    done
+}
+
 /// Returns a callback that tells of installations.
 pub fn installation_progress() -> Arc<dyn Fn(&str) + Send + Sync> {
     Arc::new(|message| eprintln!("  {message}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_they_need_to_be() {
+        let rows = [["a".into(), "long cell".into()], ["ünü".into(), "b".into()]];
+        insta::assert_snapshot!(table(["ID", "NAME"], &rows), @r"
+        ID   NAME
+        a    long cell
+        ünü  b
+        ");
+    }
 }

@@ -70,12 +70,9 @@ pub fn draw(execution: &Value, events: &[Value], now: f64, colours: bool) -> Str
         let bar = paint.bar(&scale.bar(&row.busy, &row.idle, if row.kind == "context" { '─' } else { '█' }));
         let _ = writeln!(text, "{label:NAME_WIDTH$} {bar} {}", describe(row, &paint));
     }
-    if let Some(result) = execution["Result"].as_str() {
-        let _ = writeln!(text, "\nresult  {}", shortened(result));
-    }
-    if let Some(error) = execution["Error"].as_object() {
-        let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        let _ = writeln!(text, "\nerror   {}: {}", paint.red(part("ErrorType")), shortened(part("ErrorMessage")));
+    let outcome = painted_outcome(execution, &paint);
+    if !outcome.is_empty() {
+        let _ = write!(text, "\n{outcome}");
     }
     let waiting: Vec<&Row> = rows.iter().filter(|row| matches!(row.state, State::Waiting(_))).collect();
     if execution["EndTimestamp"].is_null() && !waiting.is_empty() {
@@ -87,6 +84,27 @@ pub fn draw(execution: &Value, events: &[Value], now: f64, colours: bool) -> Str
         }
     }
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Says what became of an execution.
+pub fn outcome(execution: &Value) -> String {
+    let paint = Paint { colours: false };
+    let status = execution["Status"].as_str().unwrap_or("?");
+    format!("status  {status}\n{}", painted_outcome(execution, &paint))
+}
+
+fn painted_outcome(execution: &Value, paint: &Paint) -> String {
+    if let Some(result) = execution["Result"].as_str() {
+        return format!("result  {}\n", shortened(result));
+    }
+    let Some(error) = execution["Error"].as_object() else { return String::new() };
+    let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+    format!("error   {}: {}\n", paint.red(part("ErrorType")), shortened(part("ErrorMessage")))
+}
+
+/// Returns the time of the last event, in epoch seconds.
+pub fn last_event_at(events: &[Value]) -> f64 {
+    events.last().map_or(0.0, |event| seconds(&event["EventTimestamp"]))
 }
 
 /// Lists events, one a line.

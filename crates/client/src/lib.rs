@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 pub use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -22,7 +22,37 @@ pub struct Client {
     http: reqwest::Client,
 }
 
-/// Signs requests to the Lambda API with one key, as AWS's SDKs do.
+/// A request that is to be signed.
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// Path and query, escaped.
+    pub path: &'a str,
+    /// Headers, which are signed too.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What was answered.
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    headers: reqwest::header::HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What a server says against a request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The name of the exception.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Signs requests with one key, as AWS's SDKs do.
 pub struct Signer {
     credentials: Credentials,
     region: String,
@@ -40,10 +70,39 @@ impl Client {
         Self { endpoint: endpoint.trim_end_matches('/').into(), signer, http: reqwest::Client::new() }
     }
 
-    /// Sends a request and returns the JSON answer.
+    /// Sends a request to a service and returns the answer, whatever it says.
     ///
     /// # Errors
-    /// What the server says against it, or that none answers.
+    /// If none answers.
+    pub async fn exchange(&self, service: &str, request: Request<'_>) -> anyhow::Result<Answer> {
+        let response = self.open(service, request).await?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = response.bytes().await.with_context(|| format!("{} broke off its answer", self.endpoint))?;
+        Ok(Answer { status, headers, body: body.to_vec() })
+    }
+
+    /// Sends a request to a service and returns the answer before its body is read.
+    ///
+    /// # Errors
+    /// If none answers.
+    pub async fn open(&self, service: &str, request: Request<'_>) -> anyhow::Result<reqwest::Response> {
+        let Request { method, path, headers, body } = request;
+        let url = format!("{}{path}", self.endpoint);
+        let signed = self.signer.sign_for(service, method, &url, headers.iter().copied(), &body)?;
+        let mut request = self.http.request(method.parse()?, &url).body(body);
+        for (name, value) in
+            headers.iter().copied().chain(signed.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+        {
+            request = request.header(name, value);
+        }
+        request.send().await.with_context(|| format!("no server answers at {}", self.endpoint))
+    }
+
+    /// Sends a request to the Lambda API and returns the JSON answer.
+    ///
+    /// # Errors
+    /// A [`Refused`] with what the server says against it, or that none answers.
     pub async fn send(
         &self,
         method: &str,
@@ -51,26 +110,17 @@ impl Client {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> anyhow::Result<Value> {
-        let url = format!("{}{path}", self.endpoint);
-        let signed = self.signer.sign(method, &url, headers.iter().copied(), &body)?;
-        let mut request = self.http.request(method.parse()?, &url).body(body);
-        for (name, value) in
-            headers.iter().copied().chain(signed.iter().map(|(name, value)| (name.as_str(), value.as_str())))
-        {
-            request = request.header(name, value);
-        }
-        let response = request.send().await.with_context(|| format!("no server answers at {}", self.endpoint))?;
-        let status = response.status();
-        let code = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(String::from);
-        let bytes = response.bytes().await?;
-        let answer: Value =
-            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or_default() };
-        if status.is_success() {
-            return Ok(answer);
-        }
-        let message =
-            ["message", "Message"].iter().find_map(|member| answer[member].as_str()).unwrap_or("no reason given");
-        bail!("{}: {message}", code.unwrap_or_else(|| status.to_string()))
+        Ok(self.exchange("lambda", Request { method, path, headers, body }).await?.json()?)
+    }
+
+    /// Sends a request to a service of AWS that speaks JSON 1.1: one path, the operation in a header.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn call(&self, service: &str, target: &str, body: &Value) -> anyhow::Result<Value> {
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let body = body.to_string().into_bytes();
+        Ok(self.exchange(service, Request { method: "POST", path: "/", headers: &headers, body }).await?.json()?)
     }
 
     /// Sends a request without a body.
@@ -104,13 +154,45 @@ impl Client {
     }
 }
 
+impl Answer {
+    /// Returns a header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Returns the JSON of an answer that says yes.
+    ///
+    /// # Errors
+    /// What the server says against the request.
+    pub fn json(&self) -> Result<Value, Refused> {
+        let answer: Value =
+            if self.body.is_empty() { Value::Null } else { serde_json::from_slice(&self.body).unwrap_or_default() };
+        if (200..300).contains(&self.status) {
+            return Ok(answer);
+        }
+        let message = ["message", "Message"].iter().find_map(|member| answer[member].as_str());
+        Err(Refused {
+            code: self.header("x-amzn-errortype").map_or_else(|| format!("status {}", self.status), String::from),
+            message: message.unwrap_or("no reason given").into(),
+        })
+    }
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 impl Signer {
     /// Makes a signer for a Region.
     pub fn new(credentials: Credentials, region: String) -> Self {
         Self { credentials, region }
     }
 
-    /// Returns the headers that sign a request.
+    /// Returns the headers that sign a request to the Lambda API.
     ///
     /// # Errors
     /// If the request cannot be put into canonical form.
@@ -121,11 +203,26 @@ impl Signer {
         headers: impl Iterator<Item = (&'a str, &'a str)>,
         body: &'a [u8],
     ) -> anyhow::Result<Vec<(String, String)>> {
+        self.sign_for("lambda", method, url, headers, body)
+    }
+
+    /// Returns the headers that sign a request to a service.
+    ///
+    /// # Errors
+    /// If the request cannot be put into canonical form.
+    pub fn sign_for<'a>(
+        &self,
+        service: &str,
+        method: &'a str,
+        url: &'a str,
+        headers: impl Iterator<Item = (&'a str, &'a str)>,
+        body: &'a [u8],
+    ) -> anyhow::Result<Vec<(String, String)>> {
         let identity = self.credentials.clone().into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name("lambda")
+            .name(service)
             .time(SystemTime::now())
             .settings(SigningSettings::default())
             .build()?
