@@ -1,20 +1,19 @@
-//! Stores with a hundred thousand executions, filled by the engine itself.
+//! Stores with a hundred thousand executions, filled without a server.
 //!
-//! The rows are what real executions leave: each command is decided and committed as ever. What is left out is the
-//! HTTP around it and the function's process.
+//! The rows are what real executions leave: each command is decided by the core and committed as the engine commits it.
+//! What is left out is the HTTP around it and the function's process.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::Context;
-use async_trait::async_trait;
-use everstep_core::command::{Action, InvocationResult, OperationUpdate};
+use everstep_core::command::{Action, Checkpoint, InvocationResult, OperationUpdate};
 use everstep_core::event::{Start, StartMode};
-use everstep_core::id::{ExecutionId, FunctionName, Place, TenantId, Version};
-use everstep_core::{Command, OperationType, Payload, Timestamp};
-use everstep_engine::{Acquired, Clock, Engine, Functions, Resolved, new_execution_id, new_request_id, token_keys};
+use everstep_core::id::{ExecutionId, Place, Version};
+use everstep_core::token::TokenKeys;
+use everstep_core::{Command, Execution, OperationType, Payload, Timestamp};
+use everstep_engine::{commit_of, new_execution_id, new_request_id, token_keys};
 use everstep_store::sqlite::Sqlite;
+use everstep_store::{Executions, NewExecution};
 
 use crate::deployment::{NATIVE, all};
 use crate::worker::{Job, now};
@@ -28,15 +27,18 @@ pub const DUE_EVERY_MILLIS: i64 = 4;
 /// How long the sleepers sleep that are not to wake, in seconds.
 const LONG_SLEEP_SECONDS: u64 = 30 * 86_400;
 
-/// An execution that has begun.
-struct Begun {
-    id: ExecutionId,
-    request: everstep_core::id::RequestId,
-}
-
 /// A store that is being filled, while no server runs on it.
 pub struct Seeder {
     store: Arc<Sqlite>,
+}
+
+/// How an execution goes on once it has begun.
+#[derive(Clone, Copy)]
+enum Fate {
+    /// It sleeps.
+    Sleeps { seconds: u64 },
+    /// It is over.
+    Succeeds,
 }
 
 impl Seeder {
@@ -45,112 +47,84 @@ impl Seeder {
         Ok(Self { store: Arc::new(Sqlite::open(data)?) })
     }
 
-    /// Adds executions that sleep for a long time.
-    pub async fn sleepers(&self, count: usize) -> anyhow::Result<()> {
-        let engine = self.engine(now()).await?;
-        in_batches(count, |size| {
-            let engine = Arc::clone(&engine);
-            async move {
-                all((0..size).map(|_| {
-                    let engine = Arc::clone(&engine);
-                    async move {
-                        let begun = begin(&engine).await?;
-                        wait(&engine, &begun, LONG_SLEEP_SECONDS).await?;
-                        complete(&engine, &begun, InvocationResult::Pending).await
-                    }
-                }))
-                .await
-            }
-        })
-        .await
-    }
-
-    /// Adds executions that wake one after the other from `first` on, [`DUE_EVERY_MILLIS`] apart.
-    pub async fn due(&self, count: usize, first: i64) -> anyhow::Result<Vec<ExecutionId>> {
-        const SLEEP_SECONDS: u64 = 600;
-        let engine = self.engine(first - SLEEP_SECONDS as i64 * 1000).await?;
-        let mut begun = Vec::new();
-        while begun.len() < count {
-            let size = TOGETHER.min(count - begun.len());
-            begun.extend(
-                all((0..size).map(|_| {
-                    let engine = Arc::clone(&engine);
-                    async move { begin(&engine).await }
-                }))
-                .await?,
-            );
-        }
-        for execution in &begun {
-            wait(&engine, execution, SLEEP_SECONDS).await?;
-            engine.clock().advance(Duration::from_millis(DUE_EVERY_MILLIS.unsigned_abs()));
-        }
-        let ids = begun.iter().map(|execution| execution.id).collect();
-        for batch in chunks(begun) {
-            all(batch.into_iter().map(|execution| {
-                let engine = Arc::clone(&engine);
-                async move { complete(&engine, &execution, InvocationResult::Pending).await }
-            }))
-            .await?;
-        }
-        Ok(ids)
-    }
-
-    /// Adds executions that succeeded two days ago, and are to be forgotten after one.
-    pub async fn expired(&self, count: usize) -> anyhow::Result<()> {
-        let engine = self.engine(now() - 2 * 86_400_000).await?;
-        in_batches(count, |size| {
-            let engine = Arc::clone(&engine);
-            async move {
-                all((0..size).map(|_| {
-                    let engine = Arc::clone(&engine);
-                    async move {
-                        let begun = begin(&engine).await?;
-                        complete(&engine, &begun, InvocationResult::Succeeded { result: Some("\"done\"".into()) }).await
-                    }
-                }))
-                .await
-            }
-        })
-        .await
-    }
-
     /// Returns the store.
     pub fn store(&self) -> &Arc<Sqlite> {
         &self.store
     }
 
-    async fn engine(&self, at: i64) -> anyhow::Result<Arc<Engine>> {
-        let keys = token_keys(&*self.store).await?;
-        let clock = Arc::new(Clock::standing(Timestamp::from_millis(at)));
-        Ok(Engine::new(self.store.clone(), Arc::new(NoFunctions), clock, keys))
+    /// Adds executions that sleep for a long time.
+    pub async fn sleepers(&self, count: usize) -> anyhow::Result<()> {
+        let at = now();
+        self.add(count, |_| at, Fate::Sleeps { seconds: LONG_SLEEP_SECONDS }).await?;
+        Ok(())
+    }
+
+    /// Adds executions that wake one after the other from `first` on, [`DUE_EVERY_MILLIS`] apart.
+    pub async fn due(&self, count: usize, first: i64) -> anyhow::Result<Vec<ExecutionId>> {
+        const SLEEP_SECONDS: u64 = 600;
+        let begin = first - SLEEP_SECONDS as i64 * 1000;
+        self.add(count, |n| begin + n as i64 * DUE_EVERY_MILLIS, Fate::Sleeps { seconds: SLEEP_SECONDS }).await
+    }
+
+    /// Adds executions that succeeded two days ago, and are to be forgotten after one.
+    pub async fn expired(&self, count: usize) -> anyhow::Result<()> {
+        let at = now() - 2 * 86_400_000;
+        self.add(count, |_| at, Fate::Succeeds).await?;
+        Ok(())
+    }
+
+    /// Adds executions; the n-th one does all that it does at a time of its own.
+    async fn add(&self, count: usize, at: impl Fn(usize) -> i64, fate: Fate) -> anyhow::Result<Vec<ExecutionId>> {
+        let keys = Arc::new(token_keys(&*self.store).await?);
+        let mut ids = Vec::with_capacity(count);
+        while ids.len() < count {
+            let batch = ids.len()..count.min(ids.len() + TOGETHER);
+            let executions = batch.map(|number| {
+                let (store, keys) = (Arc::clone(&self.store), Arc::clone(&keys));
+                live(store, keys, Timestamp::from_millis(at(number)), fate)
+            });
+            ids.extend(all(executions).await?);
+        }
+        Ok(ids)
     }
 }
 
-async fn in_batches<R>(count: usize, work: impl Fn(usize) -> R) -> anyhow::Result<()>
-where
-    R: Future<Output = anyhow::Result<Vec<()>>>,
-{
-    let mut left = count;
-    while left > 0 {
-        let size = TOGETHER.min(left);
-        work(size).await?;
-        left -= size;
+/// Lets an execution begin and go to its fate, one commit after the other.
+async fn live(store: Arc<Sqlite>, keys: Arc<TokenKeys>, at: Timestamp, fate: Fate) -> anyhow::Result<ExecutionId> {
+    let id = new_execution_id();
+    let start = start(id)?;
+    let new = NewExecution {
+        function: start.function.clone(),
+        version: start.version,
+        name: start.name.clone(),
+        started_at: at,
+    };
+    let decision = Execution::start(start, at);
+    store.create(new, commit_of(id, &decision, None, Vec::new())).await?;
+    let mut execution = decision.next;
+    let request_id = new_request_id();
+    let mut submit = async |command: Command| {
+        let decision = execution.decide(at, &command, &keys)?;
+        store.commit(commit_of(id, &decision, Some(&execution), Vec::new())).await?;
+        execution = decision.next;
+        anyhow::Ok(())
+    };
+    submit(Command::BeginInvocation { request_id }).await?;
+    match fate {
+        Fate::Sleeps { seconds } => {
+            submit(Command::Checkpoint(wait(seconds)?)).await?;
+            submit(Command::CompleteInvocation { request_id, result: InvocationResult::Pending }).await?;
+        }
+        Fate::Succeeds => {
+            let result = InvocationResult::Succeeded { result: Some("\"done\"".into()) };
+            submit(Command::CompleteInvocation { request_id, result }).await?;
+        }
     }
-    Ok(())
+    Ok(id)
 }
 
-fn chunks(mut executions: Vec<Begun>) -> Vec<Vec<Begun>> {
-    let mut chunks = Vec::new();
-    while !executions.is_empty() {
-        let rest = executions.split_off(TOGETHER.min(executions.len()));
-        chunks.push(std::mem::replace(&mut executions, rest));
-    }
-    chunks
-}
-
-async fn begin(engine: &Arc<Engine>) -> anyhow::Result<Begun> {
-    let (id, request) = (new_execution_id(), new_request_id());
-    let start = Start {
+fn start(id: ExecutionId) -> anyhow::Result<Start> {
+    Ok(Start {
         id,
         place: Place { region: "us-east-1".into(), account: "123456789012".into() },
         function: NATIVE.parse()?,
@@ -163,15 +137,11 @@ async fn begin(engine: &Arc<Engine>) -> anyhow::Result<Begun> {
         trace_id: None,
         tenant_id: None,
         parent: None,
-    };
-    engine.start(start, Vec::new()).await?;
-    engine.submit(id, Command::BeginInvocation { request_id: request }, Vec::new()).await?;
-    Ok(Begun { id, request })
+    })
 }
 
-async fn wait(engine: &Arc<Engine>, execution: &Begun, wait_seconds: u64) -> anyhow::Result<()> {
-    let state = engine.execution(execution.id).await?.context("an execution that was just begun is there")?;
-    let token = state.checkpoint_token().context("an invocation in flight has a token")?;
+/// The first checkpoint of the first invocation: it begins a wait.
+fn wait(seconds: u64) -> anyhow::Result<Checkpoint> {
     let update = OperationUpdate {
         id: "8f14e45fceea167a5a36dedd4bea2543".parse()?,
         operation_type: OperationType::Wait,
@@ -183,32 +153,11 @@ async fn wait(engine: &Arc<Engine>, execution: &Begun, wait_seconds: u64) -> any
         error: None,
         replay_children: false,
         next_attempt_delay_seconds: None,
-        wait_seconds: Some(wait_seconds),
+        wait_seconds: Some(seconds),
         callback_timeout_seconds: None,
         heartbeat_timeout_seconds: None,
         chained_invoke: None,
     };
-    let client_token = uuid::Uuid::new_v4().to_string().parse()?;
-    engine.checkpoint(token, Some(client_token), vec![update], Vec::new()).await?;
-    Ok(())
-}
-
-async fn complete(engine: &Arc<Engine>, execution: &Begun, result: InvocationResult) -> anyhow::Result<()> {
-    let command = Command::CompleteInvocation { request_id: execution.request, result };
-    engine.submit(execution.id, command, Vec::new()).await?;
-    Ok(())
-}
-
-/// Nobody invokes anything while a store is filled.
-struct NoFunctions;
-
-#[async_trait]
-impl Functions for NoFunctions {
-    async fn resolve(&self, _reference: &str) -> Resolved {
-        unreachable!("nothing is chained")
-    }
-
-    async fn acquire(&self, _function: &FunctionName, _version: Version, _tenant: Option<&TenantId>) -> Acquired {
-        Acquired::Missing
-    }
+    let client_token = Some(uuid::Uuid::new_v4().to_string().parse()?);
+    Ok(Checkpoint { invocation: 1, checkpoint: 0, client_token, updates: vec![update] })
 }

@@ -349,7 +349,8 @@ fn head_of(execution: &Execution) -> Head {
     }
 }
 
-fn commit_of(id: ExecutionId, decision: &Decision, before: Option<&Execution>, texts: NewTexts) -> Commit {
+/// Makes the commit of a decision; `before` is what it was decided on, `None` for the first one.
+pub fn commit_of(id: ExecutionId, decision: &Decision, before: Option<&Execution>, texts: NewTexts) -> Commit {
     let head = head_of(&decision.next);
     Commit {
         execution: id,
