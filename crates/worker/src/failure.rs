@@ -13,7 +13,7 @@ use crate::limits;
 /// What came of one invocation.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The function's response, or why there is none.
+    /// The function's response, or why there is none; empty if it was streamed.
     pub result: Result<Bytes, Failure>,
     /// The last 4 KB of this invocation's log, for `LogType=Tail`.
     pub log_tail: Vec<u8>,
@@ -114,10 +114,17 @@ impl Failure {
 
     /// Returns the failure of a response past [`limits::RESPONSE_BYTES_MAX`].
     pub(crate) fn response_too_large(bytes: u64) -> Self {
-        let message = format!(
-            "Response payload size ({bytes} bytes) exceeded maximum allowed payload size ({} bytes).",
-            limits::RESPONSE_BYTES_MAX
-        );
+        Self::too_large(bytes, limits::RESPONSE_BYTES_MAX as u64)
+    }
+
+    /// Returns the failure of a streamed response past [`limits::STREAMED_RESPONSE_BYTES_MAX`].
+    pub(crate) fn stream_too_large(bytes: u64) -> Self {
+        Self::too_large(bytes, limits::STREAMED_RESPONSE_BYTES_MAX)
+    }
+
+    fn too_large(bytes: u64, bytes_max: u64) -> Self {
+        let message =
+            format!("Response payload size ({bytes} bytes) exceeded maximum allowed payload size ({bytes_max} bytes).");
         Self::new(FailureKind::Handler, "Function.ResponseSizeTooLarge", message)
     }
 

@@ -29,6 +29,7 @@ mod pool;
 mod process;
 mod runtime_api;
 mod slot;
+mod stream;
 mod supervisor;
 
 pub use config::{Config, Install, Progress};
@@ -38,4 +39,5 @@ pub use failure::{Failure, FailureKind, Outcome};
 pub use function::{Function, Invocation, LogFormat, Runtime, UnknownRuntime};
 pub use log::{LogLine, LogSink};
 pub use slot::Slot;
+pub use stream::{StreamPart, response_stream};
 pub use supervisor::Supervisor;

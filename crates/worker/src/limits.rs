@@ -6,6 +6,12 @@ use std::time::Duration;
 /// the exact number is the one in Lambda's own error message.
 pub const RESPONSE_BYTES_MAX: usize = 6 * 1024 * 1024 + 100;
 
+/// Bytes of a streamed response: 200 MB. Source: Lambda quotas, "response streaming".
+pub const STREAMED_RESPONSE_BYTES_MAX: u64 = 200 * 1024 * 1024;
+
+/// Pieces of a streamed response that wait for its reader; then the function waits. Source: ours.
+pub const STREAM_PARTS_MAX: usize = 16;
+
 /// Bytes of an uploaded zip file: 50 MB. Source: Lambda quotas, "deployment package, zipped, for direct upload".
 pub const ZIP_BYTES_MAX: u64 = 50 * 1024 * 1024;
 

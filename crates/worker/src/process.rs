@@ -34,7 +34,7 @@ use crate::platform_log::{self, Report};
 use crate::pool::ProcessId;
 use crate::runtime_api::{self, Answer, Assignment, Body, Call, Verdict};
 use crate::supervisor::Shared;
-use crate::{Credentials, Error, Failure, FailureKind, Function, Invocation, Outcome, limits};
+use crate::{Credentials, Error, Failure, FailureKind, Function, Invocation, Outcome, StreamPart, limits};
 
 /// How others reach a process.
 #[derive(Clone)]
@@ -61,6 +61,8 @@ pub(crate) struct Mailbox {
 /// One invocation and where its outcome goes.
 pub(crate) struct Job {
     pub(crate) invocation: Invocation,
+    /// Where its response goes piece by piece, if its caller reads it so.
+    pub(crate) stream: Option<mpsc::Sender<StreamPart>>,
     pub(crate) reply: oneshot::Sender<Outcome>,
 }
 
@@ -253,6 +255,8 @@ enum State {
 /// An invocation in the process's hands.
 struct Invoked {
     request_id: String,
+    /// Taken when the runtime begins to stream.
+    stream: Option<mpsc::Sender<StreamPart>>,
     reply: oneshot::Sender<Outcome>,
     began: Instant,
     deadline: Instant,
@@ -367,6 +371,9 @@ impl Process {
             Event::Due => self.due(),
             Event::Stop => self.begin_stop(),
             Event::Call(Call::Next { reply }) => self.next(reply),
+            Event::Call(Call::BeginStream { request_id, reply }) => {
+                let _ = reply.send(self.begin_stream(&request_id));
+            }
             Event::Call(Call::Respond { request_id, answer, reply }) => {
                 let verdict = self.respond(&request_id, answer);
                 // A runtime that no longer listens will notice by itself.
@@ -410,7 +417,7 @@ impl Process {
         }
     }
 
-    fn begin_job(&mut self, Job { invocation, reply }: Job) {
+    fn begin_job(&mut self, Job { invocation, stream, reply }: Job) {
         self.drain();
         let now = Timestamp::now();
         self.log.flush(now);
@@ -421,7 +428,7 @@ impl Process {
         self.log.append(platform_log::start(&self.function, &invocation.request_id, now), now);
         let began = Instant::now();
         let deadline = began + self.function.timeout;
-        let running = Invoked { request_id: invocation.request_id.clone(), reply, began, deadline };
+        let running = Invoked { request_id: invocation.request_id.clone(), stream, reply, began, deadline };
         let deadline_ms = epoch_ms() + i64::try_from(self.function.timeout.as_millis()).unwrap_or(i64::MAX / 2);
         let assignment = Assignment { invocation, deadline_ms };
         let before = std::mem::replace(&mut self.state, State::Stopping { until: None, unfinished: None });
@@ -436,11 +443,28 @@ impl Process {
         self.state = State::Busy { running, undelivered };
     }
 
+    /// The runtime is about to stream a response. Returns where it goes, if its caller reads it so.
+    fn begin_stream(&mut self, request_id: &str) -> Option<mpsc::Sender<StreamPart>> {
+        match &mut self.state {
+            State::Busy { running, undelivered: None } if running.request_id == request_id => running.stream.take(),
+            State::Starting { .. }
+            | State::Discarded { .. }
+            | State::Ready { .. }
+            | State::Busy { .. }
+            | State::Answered { .. }
+            | State::Stopping { .. } => None,
+        }
+    }
+
     /// The runtime answers an invocation.
     fn respond(&mut self, request_id: &str, answer: Answer) -> Verdict {
         let (verdict, result) = match answer {
             Answer::Response(Body::Whole(body)) => (Verdict::Accepted, Ok(body)),
             Answer::Response(Body::TooLarge(bytes)) => (Verdict::TooLarge, Err(Failure::response_too_large(bytes))),
+            Answer::Streamed { bytes } if bytes <= limits::STREAMED_RESPONSE_BYTES_MAX => {
+                (Verdict::Accepted, Ok(Bytes::new()))
+            }
+            Answer::Streamed { bytes } => (Verdict::TooLarge, Err(Failure::stream_too_large(bytes))),
             Answer::Error { body: Body::Whole(body), error_type } => {
                 (Verdict::Accepted, Err(Failure::posted(FailureKind::Handler, body, error_type.as_deref())))
             }
@@ -613,12 +637,12 @@ impl Process {
             Some(job) = self.jobs.recv() => job,
             _ = self.stop.wait_for(|stop| *stop) => return,
         };
-        let Job { invocation, reply } = job;
+        let Job { invocation, stream, reply } = job;
         let now = Timestamp::now();
         self.log.append(platform_log::start(&self.function, &invocation.request_id, now), now);
         let began = Instant::now();
         let failure = failure.failure(&invocation.request_id);
-        let running = Invoked { request_id: invocation.request_id, reply, began, deadline: began };
+        let running = Invoked { request_id: invocation.request_id, stream, reply, began, deadline: began };
         self.finish(running, Err(failure));
     }
 

@@ -22,13 +22,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::{Invocation, limits};
+use crate::{Invocation, StreamPart, limits};
 
 /// Something the runtime asks or says.
 #[derive(Debug)]
 pub(crate) enum Call {
     /// Asks for an invocation; the answer may take as long as it likes.
     Next { reply: oneshot::Sender<Assignment> },
+    /// Begins an answer that is written piece by piece; `None` if nobody reads it so.
+    BeginStream { request_id: String, reply: oneshot::Sender<Option<mpsc::Sender<StreamPart>>> },
     /// Answers an invocation.
     Respond { request_id: String, answer: Answer, reply: oneshot::Sender<Verdict> },
     /// Reports that initialization failed.
@@ -39,7 +41,14 @@ pub(crate) enum Call {
 #[derive(Debug)]
 pub(crate) enum Answer {
     Response(Body),
-    Error { body: Body, error_type: Option<String> },
+    /// A response that has been passed on, as far as its reader took it and the limit allows.
+    Streamed {
+        bytes: u64,
+    },
+    Error {
+        body: Body,
+        error_type: Option<String>,
+    },
 }
 
 /// A body that has been read to its end.
@@ -109,12 +118,25 @@ async fn connection(stream: TcpStream, calls: mpsc::Sender<Call>) {
 
 async fn answer(request: Request<Incoming>, calls: &mpsc::Sender<Call>) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
-    // Read in any case: an answer to half a request would close the connection under its sender.
-    let Some((body, trailers)) = read(body).await else {
-        return refusal(StatusCode::BAD_REQUEST, "IncompleteBody", "the body ended early");
-    };
     let (method, path) = (&parts.method, parts.uri.path());
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let body = match (method, &segments[..]) {
+        (&Method::POST, ["2018-06-01", "runtime", "invocation", id, "response"]) if is_streamed(&parts.headers) => {
+            let request_id = (*id).to_owned();
+            match ask(calls, |reply| Call::BeginStream { request_id, reply }).await.flatten() {
+                Some(stream) => {
+                    return match pass_on(body, content_type(&parts.headers), stream).await {
+                        Some(answer) => respond(id, answer, calls).await,
+                        None => incomplete_body(),
+                    };
+                }
+                None => body,
+            }
+        }
+        _ => body,
+    };
+    // Read in any case: an answer to half a request would close the connection under its sender.
+    let Some((body, trailers)) = read(body).await else { return incomplete_body() };
     match (method, &segments[..]) {
         (&Method::GET, ["2018-06-01", "runtime", "invocation", "next"]) => next(calls).await,
         (&Method::POST, ["2018-06-01", "runtime", "invocation", id, "response"]) => {
@@ -170,6 +192,48 @@ async fn next(calls: &mpsc::Sender<Call>) -> Response<Full<Bytes>> {
 async fn respond(request_id: &str, answer: Answer, calls: &mpsc::Sender<Call>) -> Response<Full<Bytes>> {
     let request_id = request_id.to_owned();
     verdict(ask(calls, |reply| Call::Respond { request_id, answer, reply }).await)
+}
+
+fn is_streamed(headers: &HeaderMap) -> bool {
+    headers.get("lambda-runtime-function-response-mode").is_some_and(|mode| mode.as_bytes() == b"streaming")
+}
+
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    Some(headers.get(header::CONTENT_TYPE)?.to_str().ok()?.to_owned())
+}
+
+/// Passes a body on while it is written, no faster than it is read; what nobody reads any more, or is past the limit,
+/// is thrown away. `None` if the body ends early.
+async fn pass_on(mut body: Incoming, content_type: Option<String>, stream: mpsc::Sender<StreamPart>) -> Option<Answer> {
+    let mut stream = Some(stream);
+    let mut bytes = 0_u64;
+    send(&mut stream, StreamPart::Head { content_type }).await;
+    while let Some(frame) = body.frame().await {
+        match frame.ok()?.into_data() {
+            Ok(data) => {
+                bytes += data.len() as u64;
+                if bytes > limits::STREAMED_RESPONSE_BYTES_MAX {
+                    stream = None;
+                }
+                send(&mut stream, StreamPart::Chunk(data)).await;
+            }
+            Err(frame) => {
+                if let Some(answer) = failed_late(frame.into_trailers().ok().as_ref()) {
+                    return Some(answer);
+                }
+            }
+        }
+    }
+    Some(Answer::Streamed { bytes })
+}
+
+/// Sends a part to a reader, who may have gone away.
+async fn send(stream: &mut Option<mpsc::Sender<StreamPart>>, part: StreamPart) {
+    if let Some(open) = stream
+        && open.send(part).await.is_err()
+    {
+        *stream = None;
+    }
 }
 
 /// A streamed response that fails half-way says so in its trailers.
@@ -230,6 +294,10 @@ fn verdict(verdict: Option<Verdict>) -> Response<Full<Bytes>> {
             refusal(StatusCode::FORBIDDEN, "InvalidStateTransition", "the process is in no state for this call")
         }
     }
+}
+
+fn incomplete_body() -> Response<Full<Bytes>> {
+    refusal(StatusCode::BAD_REQUEST, "IncompleteBody", "the body ended early")
 }
 
 fn refusal(status: StatusCode, error_type: &str, error_message: &str) -> Response<Full<Bytes>> {

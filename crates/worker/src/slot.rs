@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::pool::ProcessId;
 use crate::process::{Handle, Job, Start};
 use crate::supervisor::Shared;
-use crate::{Failure, Invocation, Outcome};
+use crate::{Failure, Invocation, Outcome, StreamPart};
 
 /// A process that waits for one invocation. Dropping it unused returns the process.
 pub struct Slot {
@@ -44,13 +44,24 @@ impl Slot {
     }
 
     /// Runs one invocation. It runs to its end even if this future is dropped.
-    pub async fn invoke(mut self, invocation: Invocation) -> Outcome {
+    pub async fn invoke(self, invocation: Invocation) -> Outcome {
+        self.run(invocation, None).await
+    }
+
+    /// Runs one invocation whose response may be read while it is written: by the other end of `stream`, which ends
+    /// when the response does. The outcome of a response that was streamed has an empty body; a function that does
+    /// not stream sends nothing there, and its whole response is in the outcome.
+    pub async fn invoke_streaming(self, invocation: Invocation, stream: mpsc::Sender<StreamPart>) -> Outcome {
+        self.run(invocation, Some(stream)).await
+    }
+
+    async fn run(mut self, invocation: Invocation, stream: Option<mpsc::Sender<StreamPart>>) -> Outcome {
         self.used = true;
         let request_id = invocation.request_id.clone();
         let (reply, outcome) = oneshot::channel();
         let lost =
             || Outcome { result: Err(Failure::lost(&request_id)), log_tail: Vec::new(), duration: Duration::ZERO };
-        match self.handle.jobs.send(Job { invocation, reply }).await {
+        match self.handle.jobs.send(Job { invocation, stream, reply }).await {
             Ok(()) => outcome.await.unwrap_or_else(|_| lost()),
             Err(_) => lost(),
         }

@@ -7,6 +7,7 @@ import fs from "node:fs";
 import module from "node:module";
 import net from "node:net";
 import path from "node:path";
+import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import util from "node:util";
 
@@ -48,6 +49,34 @@ class Api {
     return new Promise((resolve) => (this.#settle = resolve));
   }
 
+  // Begins a call whose body is written piece by piece; `end` answers as `call` does. While the pieces are written the
+  // connection keeps the event loop alive for no longer than each of them takes.
+  open(route, contentType) {
+    const lines = [
+      `POST /2018-06-01/runtime/${route} HTTP/1.1`,
+      `Host: ${this.address}`,
+      `Content-Type: ${contentType.replace(/[^\x20-\x7e]/g, "?")}`,
+      "Lambda-Runtime-Function-Response-Mode: streaming",
+      "Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body",
+      "Transfer-Encoding: chunked",
+    ];
+    this.socket.write(lines.join("\r\n") + "\r\n\r\n", "latin1");
+    const answered = new Promise((resolve) => (this.#settle = resolve));
+    return {
+      write: (bytes, done) => {
+        if (!bytes.length) return done?.();
+        const length = Buffer.from(`${bytes.length.toString(16)}\r\n`);
+        this.socket.write(Buffer.concat([length, bytes, Buffer.from("\r\n")]), done);
+      },
+      end: (trailers = "") => {
+        this.waits = true;
+        this.socket.ref();
+        this.socket.write(`0\r\n${trailers}\r\n`, "latin1");
+        return answered;
+      },
+    };
+  }
+
   #parse() {
     if (this.needed === undefined) {
       const all = Buffer.concat(this.#received);
@@ -72,6 +101,81 @@ class Api {
     this.socket.unref();
     this.#settle(answer);
   }
+}
+
+// What a streaming handler writes its response to.
+class ResponseStream extends Writable {
+  #api;
+  #route;
+  #contentType = "application/octet-stream";
+  #response;
+
+  constructor(api, route) {
+    super();
+    this.#api = api;
+    this.#route = route;
+    // Whoever fails the stream says why by its handler's failure.
+    this.on("error", () => {});
+  }
+
+  setContentType(contentType) {
+    this.#contentType = String(contentType);
+  }
+
+  get begun() {
+    return this.#response !== undefined;
+  }
+
+  #begin() {
+    if (this.begun) return;
+    this.#response = this.#api.open(this.#route, this.#contentType);
+    this._onBeforeFirstWrite?.((bytes) => this.#response.write(Buffer.from(bytes)));
+  }
+
+  _write(chunk, _encoding, done) {
+    this.#begin();
+    this.#response.write(chunk, done);
+  }
+
+  _final(done) {
+    this.#begin();
+    this.#response.end().then(() => done(), done);
+  }
+
+  // Ends a response that was begun and cannot be finished.
+  async fail(error) {
+    const document = describe(error, "trace");
+    const errorType = document.errorType.replace(/[^\x20-\x7e]/g, "?");
+    const errorBody = Buffer.from(JSON.stringify(document)).toString("base64");
+    this.destroy();
+    await this.#response.end(
+      `Lambda-Runtime-Function-Error-Type: ${errorType}\r\nLambda-Runtime-Function-Error-Body: ${errorBody}\r\n`,
+    );
+  }
+}
+
+// How AWS's runtime marks a handler that streams; libraries set it too.
+const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
+
+function defineAwslambda() {
+  globalThis.awslambda = {
+    streamifyResponse: (handler) => {
+      handler[STREAMING] = "response";
+      return handler;
+    },
+    HttpResponseStream: {
+      // Status and headers go ahead of the body: JSON, then eight zero bytes.
+      from: (stream, metadata) => {
+        const prelude = JSON.stringify(metadata);
+        stream.setContentType("application/vnd.awslambda.http-integration-response");
+        stream._onBeforeFirstWrite = (write) => {
+          write(prelude);
+          write(new Uint8Array(8));
+        };
+        return stream;
+      },
+    },
+  };
 }
 
 // A failure that has a name of its own in Lambda, rather than an error's.
@@ -234,12 +338,7 @@ function makeContext(headers, done) {
 
 // An answer comes from a promise, a callback or a plain value; an empty event loop ends the wait for the first two.
 async function invoke(handler, headers, body) {
-  let event;
-  try {
-    event = JSON.parse(body);
-  } catch (error) {
-    throw new Fault("Runtime.UnmarshalError", `Unable to parse the event: ${error.message}`);
-  }
+  const event = parse(body);
   let onEmpty;
   const empty = new Promise((resolve) => process.once("beforeExit", (onEmpty = resolve)));
   try {
@@ -263,6 +362,35 @@ async function invoke(handler, headers, body) {
   }
 }
 
+// The response is over when the stream is finished, which may be after the handler returned. A handler that returned
+// and left nothing to wait for has written everything.
+async function invokeStreaming(handler, headers, body, stream) {
+  const event = parse(body);
+  const finished = new Promise((resolve) => stream.once("finish", resolve));
+  let onEmpty;
+  const empty = new Promise((resolve) => process.once("beforeExit", (onEmpty = resolve)));
+  try {
+    const returned = Promise.resolve(handler(event, stream, makeContext(headers, () => {})));
+    const lost = new Fault("Runtime.NodeJsExit", "the event loop is empty, but a promise the handler awaits was never settled");
+    await Promise.race([returned, empty.then(() => Promise.reject(lost))]);
+    const destroyed = new Promise((_resolve, reject) => stream.once("error", reject));
+    destroyed.catch(() => {});
+    await Promise.race([finished, empty, destroyed]);
+    if (!stream.writableEnded) stream.end();
+    await Promise.race([finished, destroyed]);
+  } finally {
+    process.removeListener("beforeExit", onEmpty);
+  }
+}
+
+function parse(body) {
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    throw new Fault("Runtime.UnmarshalError", `Unable to parse the event: ${error.message}`);
+  }
+}
+
 function stringify(value) {
   try {
     return JSON.stringify(value ?? null) ?? "null";
@@ -279,12 +407,15 @@ async function postFailure(api, route, error) {
 async function main() {
   patchConsole();
   extendImport();
+  defineAwslambda();
   const api = new Api(process.env.AWS_LAMBDA_RUNTIME_API);
   api.socket.unref();
+  let stream;
   const crash = async (error, code) => {
     logFailure("Uncaught Exception", error);
+    if (stream?.begun && !stream.writableEnded) await stream.fail(error);
     // Nobody waits for an answer between two invocations.
-    if (!api.waits) await postFailure(api, requestId ? `invocation/${requestId}/error` : "init/error", error);
+    else if (!api.waits) await postFailure(api, requestId ? `invocation/${requestId}/error` : "init/error", error);
     process.exit(code);
   };
   process.on("uncaughtException", (error) => crash(error, 129));
@@ -302,13 +433,20 @@ async function main() {
     requestId = headers["lambda-runtime-aws-request-id"];
     tenantId = headers["lambda-runtime-aws-tenant-id"];
     process.env._X_AMZN_TRACE_ID = headers["lambda-runtime-trace-id"] ?? "";
+    stream = handler[STREAMING] ? new ResponseStream(api, `invocation/${requestId}/response`) : undefined;
     try {
-      const response = stringify(await invoke(handler, headers, body));
-      await api.call("POST", `invocation/${requestId}/response`, response);
+      if (stream) {
+        await invokeStreaming(handler, headers, body, stream);
+      } else {
+        const response = stringify(await invoke(handler, headers, body));
+        await api.call("POST", `invocation/${requestId}/response`, response);
+      }
     } catch (error) {
       logFailure("Invoke Error", error);
-      await postFailure(api, `invocation/${requestId}/error`, error);
+      if (stream?.begun) await stream.fail(error);
+      else await postFailure(api, `invocation/${requestId}/error`, error);
     }
+    stream = undefined;
   }
 }
 
