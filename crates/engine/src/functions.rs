@@ -18,21 +18,25 @@ pub trait Functions: Send + Sync + 'static {
     /// Waits for a process that is ready to take one invocation of a function.
     async fn acquire(&self, function: &FunctionName, version: Version, tenant: Option<&TenantId>) -> Acquired;
 
-    /// Returns what governs an asynchronous invocation.
+    /// Returns what governs an asynchronous invocation: AWS's defaults, unless somebody knows better.
     ///
     /// # Errors
     /// If it cannot be known now; the engine asks again.
-    async fn event_invoke_config(&self, invocation: &PlainInvocation) -> Result<EventInvokeConfig, Unavailable>;
+    async fn event_invoke_config(&self, _invocation: &PlainInvocation) -> Result<EventInvokeConfig, Unavailable> {
+        Ok(EventInvokeConfig::default())
+    }
 
-    /// Returns what the end of an asynchronous invocation owes to its destination, if it has one.
+    /// Returns what the end of an asynchronous invocation owes to its destination: nothing, unless somebody knows better.
     ///
     /// # Errors
     /// If it cannot be known now; the engine asks again.
     async fn destination(
         &self,
-        invocation: &PlainInvocation,
-        ending: &AsyncEnding,
-    ) -> Result<Option<Effect>, Unavailable>;
+        _invocation: &PlainInvocation,
+        _ending: &AsyncEnding,
+    ) -> Result<Option<Effect>, Unavailable> {
+        Ok(None)
+    }
 }
 
 /// The functions cannot be looked up now.
