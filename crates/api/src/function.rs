@@ -47,7 +47,7 @@ pub struct Settings {
     /// Whether it is traced.
     pub tracing_config: Option<Value>,
     /// Whether tenants are kept apart.
-    pub tenancy_config: Option<Value>,
+    pub tenancy_config: Option<TenancyConfig>,
     /// `x86_64` or `arm64`; kept and returned.
     pub architectures: Option<Vec<String>>,
     /// The size of `/tmp`; kept and returned.
@@ -132,6 +132,22 @@ pub struct PublishVersion {
     pub code_sha256: Option<String>,
     /// Go on only if this is still the revision.
     pub revision_id: Option<String>,
+}
+
+/// `PutFunctionConcurrency`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PutFunctionConcurrency {
+    /// How much the function has for itself.
+    pub reserved_concurrent_executions: Option<i64>,
+}
+
+/// Whether the tenants of a function are kept apart, on the wire and at rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TenancyConfig {
+    /// `PER_TENANT`.
+    pub tenant_isolation_mode: Option<String>,
 }
 
 /// `CreateAlias` and `UpdateAlias`.

@@ -62,6 +62,7 @@ impl Stub {
             log_group: "/aws/lambda/stub".into(),
             log_format: LogFormat::Text,
             log_level: None,
+            tenant_id: None,
         });
         Ok(Self { supervisor, function, input: Payload::from(input.to_string().as_str()), api })
     }

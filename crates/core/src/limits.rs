@@ -133,5 +133,8 @@ pub const ASYNC_BACKOFF_SECONDS_MAX: u64 = 300;
 /// How many destinations in a row tell the next one. Source: Lambda Developer Guide, recursive loop detection (about 16).
 pub const DESTINATION_HOPS_MAX: u32 = 16;
 
+/// How long a durable execution, or an invoke of one, leaves a function alone that has no concurrency left, in seconds; nothing is counted as tried. Everstep's own: Lambda waits between one second and five minutes.
+pub const THROTTLE_DELAY_SECONDS: u64 = 5;
+
 /// Largest payload that stays inside the event record, in bytes. Everstep's own: larger ones get a row of their own.
 pub const INLINE_PAYLOAD_BYTES_MAX: usize = 4_096;

@@ -75,19 +75,8 @@ impl Engine {
                 return Done::Finished;
             }
             Acquired::Broken(_) if self.is_stopping() => return Done::BrokenOff,
-            Acquired::Broken(error) => {
-                // Not the function's fault, so it does not count as a try.
-                let delay = backoff_seconds(invocation.deferrals);
-                if self.clock.now().plus_seconds(delay) > expires_at {
-                    return self.end(invocation, Condition::EventAgeExceeded, *tries, Some(Err(error))).await;
-                }
-                let next = PlainInvocation {
-                    accepted_at: Some(accepted_at),
-                    deferrals: invocation.deferrals + 1,
-                    ..invocation.clone()
-                };
-                return Done::Later(Effect::InvokePlain(next), delay);
-            }
+            Acquired::Broken(error) => return self.defer(invocation, accepted_at, expires_at, Some(error)).await,
+            Acquired::Throttled => return self.defer(invocation, accepted_at, expires_at, None).await,
         };
         let Err(error) = &result else {
             return self.end(invocation, Condition::Success, tries + 1, Some(result)).await;
@@ -108,6 +97,26 @@ impl Engine {
         info!(function.name = %function, error_type, delay_seconds = delay, "an asynchronous invocation failed: trying again");
         let next = PlainInvocation { accepted_at: Some(accepted_at), tries: tries + 1, ..invocation.clone() };
         Done::Later(Effect::InvokePlain(next), *delay)
+    }
+
+    /// Puts off an invocation that found no process. That is not the function's fault, so it does not count as a try.
+    async fn defer(
+        &self,
+        invocation: &PlainInvocation,
+        accepted_at: Timestamp,
+        expires_at: Timestamp,
+        error: Option<ErrorObject>,
+    ) -> Done {
+        let delay = backoff_seconds(invocation.deferrals);
+        if self.clock.now().plus_seconds(delay) > expires_at {
+            return self.end(invocation, Condition::EventAgeExceeded, invocation.tries, error.map(Err)).await;
+        }
+        let next = PlainInvocation {
+            accepted_at: Some(accepted_at),
+            deferrals: invocation.deferrals + 1,
+            ..invocation.clone()
+        };
+        Done::Later(Effect::InvokePlain(next), delay)
     }
 
     /// Says what the end of an invocation owes.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use everstep_core::command::ChainedCompletion;
 use everstep_core::event::{Effect, Outcome, Parent, PlainInvocation, Start, StartMode};
 use everstep_core::id::ExecutionId;
+use everstep_core::limits::THROTTLE_DELAY_SECONDS;
 use everstep_core::operation::chained_invoke::{Child, Request, Target};
 use everstep_core::operation::{Detail, OperationStatus};
 use everstep_core::{Command, ErrorDocument, ErrorObject, Intake, Payload};
@@ -112,6 +113,9 @@ impl Engine {
                     Acquired::Ready(slot) => slot.run_plain(run).await,
                     Acquired::Missing => Err(function_missing()),
                     Acquired::Broken(error) => Err(error),
+                    Acquired::Throttled => {
+                        return Ok(Done::Later(Effect::StartChainedInvoke(parent.clone()), THROTTLE_DELAY_SECONDS));
+                    }
                 };
                 if result.is_err() && self.is_stopping() {
                     return Ok(Done::BrokenOff);

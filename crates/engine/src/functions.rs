@@ -79,6 +79,8 @@ pub enum Acquired {
     Missing,
     /// No process could be made ready.
     Broken(ErrorObject),
+    /// The function has no concurrency left: nothing has been tried, and it is to be asked for again later.
+    Throttled,
 }
 
 /// A process that is ready for one invocation. Dropping it gives the process back unused.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use everstep_core::command::InvocationResult;
 use everstep_core::id::{ExecutionId, RequestId};
+use everstep_core::limits::THROTTLE_DELAY_SECONDS;
 use everstep_core::{Command, Execution, Intake, view};
 use tracing::warn;
 
@@ -21,6 +22,11 @@ impl Engine {
         let start = Arc::clone(execution.start_facts());
         drop(execution);
         let acquired = self.functions.acquire(&start.function, start.version, start.tenant_id.as_ref()).await;
+
+        if matches!(acquired, Acquired::Throttled) {
+            self.schedule.release_invocation(id);
+            return self.ask_again_later(id).await;
+        }
 
         let request_id = new_request_id();
         let begun = self.submit_for_sure(id, Command::BeginInvocation { request_id }, Vec::new()).await;
@@ -41,11 +47,20 @@ impl Engine {
             },
             Acquired::Missing => (InvocationResult::FunctionMissing, Vec::new()),
             Acquired::Broken(error) => interned(HandlerAnswer::Broken(error)),
+            Acquired::Throttled => unreachable!("nothing has begun for one that is throttled"),
         };
         if matches!(result, InvocationResult::Broken { .. }) && self.is_stopping() {
             return;
         }
         self.submit_for_sure(id, Command::CompleteInvocation { request_id, result }, texts).await;
+    }
+
+    /// Puts off an invocation that has not begun. Only this node's schedule knows: by the store it is due, and a timer
+    /// of the execution comes first.
+    async fn ask_again_later(&self, id: ExecutionId) {
+        let later = self.clock.now().plus_seconds(THROTTLE_DELAY_SECONDS);
+        let timer = self.execution(id).await.ok().flatten().and_then(|execution| execution.next_timer_at());
+        self.schedule.note(id, Some(timer.map_or(later, |timer| timer.min(later))));
     }
 
     async fn durable_run(&self, request_id: RequestId, execution: &Execution) -> Result<DurableRun, Error> {

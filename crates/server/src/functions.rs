@@ -7,6 +7,7 @@ use everstep_api::DurableConfig;
 use everstep_api::function::LoggingConfig;
 use everstep_api::reference::FunctionReference;
 use everstep_core::id::{FunctionName, Place, Version};
+use everstep_core::limits::PAGE_ITEMS_MAX;
 use everstep_store::{Catalog, Error as StoreError, Kind, Revision};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,6 +34,9 @@ pub struct Function {
     /// The tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// Concurrency that is its own, over all versions; without it the function shares what others leave.
+    #[serde(default)]
+    pub reserved_concurrency: Option<u32>,
     /// Who else may invoke it.
     #[serde(default)]
     pub policies: Policies,
@@ -134,6 +138,13 @@ impl Found {
     /// Returns the alias or version that the reference named.
     pub fn qualifier(&self) -> Option<String> {
         self.alias.clone().or_else(|| self.qualified.then(|| self.version.to_string()))
+    }
+}
+
+impl Configuration {
+    /// Tells whether a process may only ever serve one tenant.
+    pub fn isolates_tenants(&self) -> bool {
+        self.kept.contains_key("TenancyConfig")
     }
 }
 
@@ -320,6 +331,22 @@ impl Functions {
     pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<Function>, Error> {
         let documents = self.catalog.list(Kind::Function, after, limit).await?;
         documents.into_iter().map(|(name, document)| read(&name, &document.body)).collect()
+    }
+
+    /// Returns every function.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn all(&self) -> Result<Vec<Function>, Error> {
+        let mut all: Vec<Function> = Vec::new();
+        loop {
+            let after = all.last().map(|function| function.name.to_string());
+            let page = self.list(after.as_deref(), PAGE_ITEMS_MAX).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
     }
 
     /// Says that there is nothing behind a reference.

@@ -20,6 +20,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tracing::{debug, warn};
 
 use crate::access::{Keys, Principal};
+use crate::concurrency::Concurrency;
 use crate::functions::Functions;
 use crate::runner::Runner;
 use error::Error;
@@ -33,6 +34,8 @@ pub struct Services {
     pub engine: Arc<Engine>,
     /// The functions.
     pub functions: Functions,
+    /// What functions have reserved.
+    pub concurrency: Concurrency,
     /// Runs functions.
     pub runner: Arc<Runner>,
     /// The code of functions.

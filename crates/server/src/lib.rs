@@ -8,6 +8,7 @@ pub mod config;
 pub mod functions;
 pub mod http;
 
+mod concurrency;
 mod destinations;
 mod limits;
 mod log_sink;
@@ -34,6 +35,7 @@ use tokio::task::JoinHandle;
 use tracing::info;
 
 use access::{AccessKey, Keys};
+use concurrency::Concurrency;
 pub use config::Config;
 use functions::Functions;
 use http::Services;
@@ -82,13 +84,14 @@ impl Server {
         let (sink, log_writer) = log_sink::StoreSink::start(logs.clone(), logs_stopped);
         let supervisor = Supervisor::start(config.worker(address), keys.clone(), Arc::new(sink));
         let functions = Functions::new(catalog, config.place());
+        let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
         let code = Arc::new(code::Store::new(&config.data));
         let runner = Arc::new(Runner::new(functions.clone(), code.clone(), keys.clone(), supervisor.clone()));
         let engine = Engine::new(executions, runner.clone(), Arc::new(Clock::system()), token_keys);
 
         let (stop, stopped) = watch::channel(false);
         let task_loop = tokio::spawn(engine.clone().run(stopped.clone()));
-        let services = Arc::new(Services { engine, functions, runner, code, logs, keys: keys.clone() });
+        let services = Arc::new(Services { engine, functions, concurrency, runner, code, logs, keys: keys.clone() });
         let router = http::router(services);
         let listener = listener.tap_io(|stream| {
             // Small answers must not wait for the client's acknowledgement.

@@ -59,6 +59,9 @@ pub(crate) const EVENT_INVOKE_CONFIGS_MAX: usize = 50;
 /// Largest page of functions. Source: Lambda API, `MaxListItems` (50 are returned at most).
 pub(crate) const FUNCTIONS_MAX: usize = 50;
 
+/// Least concurrency that stays unreserved, in invocations. Everstep's own: Lambda leaves 100 of an account's 1 000.
+pub(crate) const UNRESERVED_CONCURRENCY_MIN: u64 = 1;
+
 /// Largest resource policy of a function, version or alias, in bytes. Source: Lambda quotas (20 KB).
 pub(crate) const POLICY_BYTES_MAX: usize = 20_480;
 

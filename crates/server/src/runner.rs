@@ -36,20 +36,21 @@ impl Runner {
         Self { functions, code, keys, supervisor }
     }
 
-    /// Returns how many processes functions may have.
-    pub fn processes_max(&self) -> usize {
-        self.supervisor.processes_max()
-    }
-
     /// Invokes a plain function for a caller that waits.
-    pub async fn invoke(&self, found: &Found, invocation: Invocation) -> Outcome {
-        let acquired = match self.process(&found.function.name, found.version, found.configuration()) {
-            Ok(function) => self.supervisor.acquire(&function).await,
-            Err(error) => Err(platform_failure(&error)),
+    ///
+    /// # Errors
+    /// `TooManyRequestsException` if there is no concurrency left.
+    pub async fn invoke(&self, found: &Found, invocation: Invocation) -> Result<Outcome, Error> {
+        let tenant = invocation.tenant_id.clone();
+        let failed = |failure| Outcome { result: Err(failure), log_tail: Vec::new(), duration: Duration::ZERO };
+        let function = match self.process(&found.function.name, found.version, found.configuration(), tenant) {
+            Ok(function) => function,
+            Err(error) => return Ok(failed(platform_failure(&error))),
         };
-        match acquired {
-            Ok(slot) => slot.invoke(invocation).await,
-            Err(failure) => Outcome { result: Err(failure), log_tail: Vec::new(), duration: Duration::ZERO },
+        match self.supervisor.acquire_unless_throttled(&function).await {
+            Ok(slot) => Ok(slot.invoke(invocation).await),
+            Err(everstep_worker::Unavailable::Throttled(throttle)) => Err(Error::throttled(throttle)),
+            Err(everstep_worker::Unavailable::Failed(failure)) => Ok(failed(failure)),
         }
     }
 
@@ -63,7 +64,9 @@ impl Runner {
         name: &FunctionName,
         version: Version,
         configuration: &Configuration,
+        tenant_id: Option<String>,
     ) -> Result<Arc<everstep_worker::Function>, Error> {
+        check_tenant(configuration, tenant_id.as_deref())?;
         let runtime = configuration.runtime.parse().map_err(|error| Error::invalid_parameter(format!("{error}")))?;
         let code_dir = self.code.path(&configuration.code.digest).ok_or_else(|| {
             Error::service(format!("The code of function `{name}` is not in the data directory: upload it again."))
@@ -85,7 +88,24 @@ impl Runner {
             log_group: log_group(name, configuration),
             log_format: if json { LogFormat::Json } else { LogFormat::Text },
             log_level: json.then(|| logging.application_log_level.clone().unwrap_or_else(|| "INFO".into())),
+            tenant_id,
         }))
+    }
+}
+
+/// Checks that a function that keeps its tenants apart is told for which one it is invoked, and no other is.
+///
+/// # Errors
+/// AWS's.
+pub fn check_tenant(configuration: &Configuration, tenant_id: Option<&str>) -> Result<(), Error> {
+    match (configuration.isolates_tenants(), tenant_id) {
+        (true, None) => Err(Error::invalid_parameter(
+            "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your request and try again.",
+        )),
+        (false, Some(_)) => Err(Error::invalid_parameter(
+            "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again.",
+        )),
+        (true, Some(_)) | (false, None) => Ok(()),
     }
 }
 
@@ -141,7 +161,8 @@ impl everstep_engine::Functions for Runner {
             Err(error) => return Acquired::Broken(ErrorObject::new(error.code, error.message)),
         };
         let Some(configuration) = function.configuration(version) else { return Acquired::Missing };
-        let process = match self.process(name, version, configuration) {
+        let tenant = tenant.map(ToString::to_string);
+        let process = match self.process(name, version, configuration, tenant.clone()) {
             Ok(process) => process,
             Err(error) => return Acquired::Broken(ErrorObject::new(error.code, error.message)),
         };
@@ -149,10 +170,11 @@ impl everstep_engine::Functions for Runner {
             Ok(slot) => Acquired::Ready(Box::new(ProcessSlot {
                 slot,
                 arn: process.arn.clone(),
-                tenant_id: tenant.map(ToString::to_string),
+                tenant_id: tenant,
                 keys: Arc::clone(&self.keys),
             })),
-            Err(failure) => Acquired::Broken(error_of(&failure)),
+            Err(everstep_worker::Unavailable::Throttled(_)) => Acquired::Throttled,
+            Err(everstep_worker::Unavailable::Failed(failure)) => Acquired::Broken(error_of(&failure)),
         }
     }
 
@@ -241,9 +263,7 @@ impl Slot for ProcessSlot {
 
     async fn run_plain(self: Box<Self>, run: PlainRun) -> Result<String, ErrorObject> {
         let event = run.payload.as_bytes().to_vec();
-        let tenant_id = run.tenant_id.as_ref().map(ToString::to_string);
-        let slot = Self { tenant_id: tenant_id.or(self.tenant_id.clone()), ..*self };
-        match slot.run(run.request_id, event, run.trace_id.as_deref()).await {
+        match (*self).run(run.request_id, event, run.trace_id.as_deref()).await {
             Ok(body) => Ok(String::from_utf8_lossy(&body).into_owned()),
             Err(failure) => Err(error_of(&failure)),
         }

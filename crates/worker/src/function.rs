@@ -39,6 +39,8 @@ pub struct Function {
     pub log_format: LogFormat,
     /// `LoggingConfig.ApplicationLogLevel`: `TRACE` to `FATAL`.
     pub log_level: Option<String>,
+    /// The one tenant that a process may serve, if the function keeps its tenants apart.
+    pub tenant_id: Option<String>,
 }
 
 /// One call of a function.

@@ -38,6 +38,7 @@ pub use error::Error;
 pub use failure::{Failure, FailureKind, Outcome};
 pub use function::{Function, Invocation, LogFormat, Runtime, UnknownRuntime};
 pub use log::{LogLine, LogSink};
+pub use pool::Throttle;
 pub use slot::Slot;
 pub use stream::{StreamPart, response_stream};
-pub use supervisor::Supervisor;
+pub use supervisor::{Supervisor, Unavailable};

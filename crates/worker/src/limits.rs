@@ -51,3 +51,10 @@ pub const PROBE_LIMIT: Duration = Duration::from_secs(20);
 
 /// Lines of a failed installation's output that its error quotes. Source: ours.
 pub const INSTALL_ERROR_LINES: usize = 15;
+
+/// Invocations that may wait for concurrency at once, over all functions. Source: ours; each costs about a kilobyte.
+pub const BACKLOG_MAX: usize = 50_000;
+
+/// Invocations of one function that may wait for concurrency at once, so that no function fills the backlog alone.
+/// Source: ours.
+pub const BACKLOG_PER_FUNCTION_MAX: usize = 10_000;

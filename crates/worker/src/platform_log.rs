@@ -160,6 +160,7 @@ mod tests {
             log_group: "/aws/lambda/demo".into(),
             log_format,
             log_level: None,
+            tenant_id: None,
         }
     }
 

@@ -1,8 +1,12 @@
 //! Who may use which process: the bookkeeping of all processes and of those who wait for one.
 //!
-//! Pure: it neither starts nor stops anything but returns [`Action`]s for its caller to carry out. Waiting is first
-//! come, first served over all functions: the first waiter gets the next process of its function, or the next place
-//! that becomes free, for which an idle process of another function is ended if need be.
+//! Pure: it neither starts nor stops anything but returns [`Action`]s for its caller to carry out. Two questions are
+//! kept apart. *Whether* a function may have one more process lent is a matter of concurrency: a function with reserved
+//! concurrency has that much and no more; all others share what is left, and the one that has the fewest comes next. So
+//! one with a thousand waiters does not hold up its neighbours, and functions that both have enough to do do not take
+//! processes from each other. *Which* process it is, is a matter of places: an idle one of the same function, version and
+//! tenant, else a new one, for which an idle one of another is ended if need be. Who may have a process gets one before
+//! long, because whatever is idle can be ended; who may not waits in a backlog, which is bounded, or is refused.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,6 +18,35 @@ pub(crate) struct ProcessId(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
 
+/// What kind of process someone wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The function, over all of its versions: concurrency is counted by it.
+    pub(crate) function: String,
+    /// What the process runs; it changes with code and configuration.
+    pub(crate) key: String,
+    /// The one tenant whom the process may serve, of a function that keeps tenants apart.
+    pub(crate) tenant: Option<String>,
+}
+
+/// How much someone is ready to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Until a process comes free, as long as there is room in the backlog.
+    Any,
+    /// The same, but not while the function's reserved concurrency is used up.
+    UnlessReserved,
+}
+
+/// Why nobody may wait any more. Source: Lambda API, `TooManyRequestsException`, `Reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Throttle {
+    /// The function's reserved concurrency is used up.
+    Reserved,
+    /// What functions without reserved concurrency share is used up, and so is the backlog.
+    Unreserved,
+}
+
 /// What the caller gets at once.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Lease {
@@ -23,6 +56,8 @@ pub(crate) enum Lease {
     Cold(ProcessId),
     /// Wait for the ticket to be called.
     Wait(Ticket),
+    /// Come again later.
+    Throttled(Throttle),
     /// Nothing is lent any more.
     Closed,
 }
@@ -36,22 +71,38 @@ pub(crate) enum Action {
     Lend(ProcessId, Ticket),
     /// Start a process and hand it to the waiter.
     Start(ProcessId, Ticket),
+    /// Send the waiter away.
+    Throttle(Ticket),
+}
+
+/// What a pool may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Processes at once; at least one.
+    pub(crate) processes: usize,
+    /// Waiters at once.
+    pub(crate) backlog: usize,
+    /// Waiters of one function at once.
+    pub(crate) backlog_per_function: usize,
 }
 
 /// All processes and waiters.
 pub(crate) struct Pool {
-    processes_max: usize,
+    limits: Limits,
     processes: BTreeMap<ProcessId, Entry>,
     /// Longest idle first.
     idle: VecDeque<ProcessId>,
-    waiting: VecDeque<(Ticket, String)>,
+    /// Functions that have something lent, waiters or reserved concurrency.
+    functions: BTreeMap<String, Function>,
+    /// Waiters who may have a process and for whom there is no place yet, first come first served.
+    admitted: BTreeMap<Ticket, Wanted>,
     stopping: usize,
     next: u64,
     closed: bool,
 }
 
 struct Entry {
-    key: String,
+    wanted: Wanted,
     usage: Usage,
     retired: bool,
 }
@@ -63,14 +114,26 @@ enum Usage {
     Stopping,
 }
 
+#[derive(Default)]
+struct Function {
+    reserved: Option<usize>,
+    /// Processes that are lent, and waiters who are admitted.
+    used: usize,
+    /// The backlog: whom concurrency holds up, first come first served.
+    waiting: BTreeMap<Ticket, Wanted>,
+    /// When it was its turn last: a number that grows.
+    turn: u64,
+}
+
 impl Pool {
-    /// Returns an empty pool of this many places, at least one.
-    pub(crate) fn new(processes_max: usize) -> Self {
+    /// Returns an empty pool.
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            processes_max: processes_max.max(1),
+            limits: Limits { processes: limits.processes.max(1), ..limits },
             processes: BTreeMap::new(),
             idle: VecDeque::new(),
-            waiting: VecDeque::new(),
+            functions: BTreeMap::new(),
+            admitted: BTreeMap::new(),
             stopping: 0,
             next: 0,
             closed: false,
@@ -82,51 +145,60 @@ impl Pool {
         self.processes.len()
     }
 
-    /// Lends a process of this key: the one that was used last, a new one, or the right to wait.
-    pub(crate) fn lend(&mut self, key: &str) -> (Lease, Vec<Action>) {
+    /// Sets how much concurrency a function has for itself, or that it shares with all others. With none at all nobody
+    /// waits for it any more.
+    pub(crate) fn reserve(&mut self, function: &str, reserved: Option<usize>) -> Vec<Action> {
+        let entry = self.function(function);
+        entry.reserved = reserved;
+        let refused = if reserved == Some(0) { std::mem::take(&mut entry.waiting) } else { BTreeMap::new() };
+        self.forget_unless_used(function);
+        let mut actions: Vec<Action> = refused.into_keys().map(Action::Throttle).collect();
+        actions.extend(self.settle());
+        actions
+    }
+
+    /// Lends a process of this kind: the one that was used last, a new one, or the right to wait.
+    pub(crate) fn lend(&mut self, wanted: Wanted, patience: Patience) -> (Lease, Vec<Action>) {
         if self.closed {
             return (Lease::Closed, Vec::new());
         }
-        if let Some(position) = self.idle.iter().rposition(|id| self.processes[id].key == key) {
-            let id = self.idle.remove(position).expect("rposition found it");
-            self.entry(id).usage = Usage::Lent;
+        if !self.may_use_more(&wanted.function) {
+            if let Some(throttle) = self.throttle(&wanted.function, patience) {
+                return (Lease::Throttled(throttle), Vec::new());
+            }
+            let ticket = Ticket(self.number());
+            self.function(&wanted.function).waiting.insert(ticket, wanted);
+            return (Lease::Wait(ticket), Vec::new());
+        }
+        self.use_more(&wanted.function);
+        if let Some(id) = self.take_idle(&wanted) {
             return (Lease::Warm(id), Vec::new());
         }
-        if self.waiting.is_empty() && self.processes.len() < self.processes_max {
-            return (Lease::Cold(self.start(key.to_owned())), Vec::new());
+        if self.processes.len() < self.limits.processes {
+            return (Lease::Cold(self.start(wanted)), Vec::new());
         }
         let ticket = Ticket(self.number());
-        self.waiting.push_back((ticket, key.to_owned()));
-        let mut actions = Vec::new();
-        if self.waiting.len() > self.stopping
-            && let Some(id) = self.idle.pop_front()
-        {
-            actions.push(self.stop(id));
-        }
-        (Lease::Wait(ticket), actions)
+        self.admitted.insert(ticket, wanted);
+        (Lease::Wait(ticket), self.settle())
     }
 
     /// Takes a process back that is ready for another invocation.
     pub(crate) fn give_back(&mut self, id: ProcessId) -> Vec<Action> {
-        let Some(entry) = self.processes.get(&id) else { return Vec::new() };
-        if entry.usage != Usage::Lent {
+        let closed = self.closed;
+        let Some(entry) = self.processes.get_mut(&id).filter(|entry| entry.usage == Usage::Lent) else {
             return Vec::new();
+        };
+        let mut actions = Vec::new();
+        if entry.retired || closed {
+            actions.push(self.stop(id));
+        } else {
+            entry.usage = Usage::Idle;
+            let function = entry.wanted.function.clone();
+            self.idle.push_back(id);
+            self.release(&function);
         }
-        if entry.retired || self.closed {
-            return vec![self.stop(id)];
-        }
-        // Each stopping process is a place to come for one waiter; only those beyond need this one.
-        let first = self.waiting.front().filter(|_| self.waiting.len() > self.stopping);
-        if first.is_some_and(|(_, key)| *key != entry.key) {
-            return vec![self.stop(id)];
-        }
-        if let Some(position) = self.waiting.iter().position(|(_, key)| *key == entry.key) {
-            let (ticket, _) = self.waiting.remove(position).expect("position found it");
-            return vec![Action::Lend(id, ticket)];
-        }
-        self.entry(id).usage = Usage::Idle;
-        self.idle.push_back(id);
-        Vec::new()
+        actions.extend(self.settle());
+        actions
     }
 
     /// Takes an idle process out; returns `false` if someone holds it.
@@ -145,29 +217,34 @@ impl Pool {
         self.withdraw(id)
     }
 
-    /// Forgets a process that has ended, and gives its place to the first waiter.
+    /// Forgets a process that has ended, and gives its place to whom it is due.
     pub(crate) fn gone(&mut self, id: ProcessId) -> Vec<Action> {
-        self.idle.retain(|idle| *idle != id);
-        if self.processes.remove(&id).is_some_and(|entry| entry.usage == Usage::Stopping) {
-            self.stopping -= 1;
+        let Some(entry) = self.processes.remove(&id) else { return Vec::new() };
+        match entry.usage {
+            Usage::Lent => self.release(&entry.wanted.function),
+            Usage::Idle => self.idle.retain(|idle| *idle != id),
+            Usage::Stopping => self.stopping -= 1,
         }
-        let mut actions = Vec::new();
-        while self.processes.len() < self.processes_max
-            && let Some((ticket, key)) = self.waiting.pop_front()
-        {
-            actions.push(Action::Start(self.start(key), ticket));
-        }
-        actions
+        self.settle()
     }
 
     /// Forgets a waiter who gave up.
-    pub(crate) fn cancel(&mut self, ticket: Ticket) {
-        self.waiting.retain(|(waiting, _)| *waiting != ticket);
+    pub(crate) fn cancel(&mut self, ticket: Ticket) -> Vec<Action> {
+        if let Some(wanted) = self.admitted.remove(&ticket) {
+            self.release(&wanted.function);
+            return self.settle();
+        }
+        let found = self.functions.iter().find(|(_, function)| function.waiting.contains_key(&ticket));
+        if let Some(name) = found.map(|(name, _)| name.clone()) {
+            self.function(&name).waiting.remove(&ticket);
+            self.forget_unless_used(&name);
+        }
+        Vec::new()
     }
 
     /// Ends every process of this key: idle ones now, others when they are given back.
     pub(crate) fn retire(&mut self, key: &str) -> Vec<Action> {
-        for entry in self.processes.values_mut().filter(|entry| entry.key == key) {
+        for entry in self.processes.values_mut().filter(|entry| entry.wanted.key == key) {
             entry.retired = true;
         }
         let (ended, kept) = self.idle.drain(..).partition(|id| self.processes[id].retired);
@@ -179,23 +256,143 @@ impl Pool {
     /// Ends every process and lends nothing any more.
     pub(crate) fn close(&mut self) -> Vec<Action> {
         self.closed = true;
-        self.waiting.clear();
+        self.admitted.clear();
+        self.functions.clear();
         self.idle.clear();
         let ids: Vec<ProcessId> = self.processes.keys().copied().collect();
         ids.into_iter().map(|id| self.stop(id)).collect()
     }
 
-    fn start(&mut self, key: String) -> ProcessId {
+    /// Gives whoever may have a process the right to it, and whoever has the right a process, as far as there are any.
+    fn settle(&mut self) -> Vec<Action> {
+        while let Some(name) = self.next_function() {
+            self.use_more(&name);
+            let first = self.function(&name).waiting.pop_first();
+            let (ticket, wanted) = first.expect("a function whose turn it is has waiters");
+            self.admitted.insert(ticket, wanted);
+        }
+        let mut actions = Vec::new();
+        let tickets: Vec<Ticket> = self.admitted.keys().copied().collect();
+        for ticket in tickets {
+            if let Some(id) = self.take_idle(&self.admitted[&ticket].clone()) {
+                self.admitted.remove(&ticket);
+                actions.push(Action::Lend(id, ticket));
+            } else if self.processes.len() < self.limits.processes {
+                let wanted = self.admitted.remove(&ticket).expect("it was just there");
+                actions.push(Action::Start(self.start(wanted), ticket));
+            }
+        }
+        // Each stopping process is a place to come for one of the admitted.
+        while self.admitted.len() > self.stopping
+            && let Some(id) = self.idle.pop_front()
+        {
+            actions.push(self.stop(id));
+        }
+        actions
+    }
+
+    /// Returns the function whose waiter comes next: the one with the fewest processes. Among equals one that has none
+    /// must not wait for another's process to be kept busy, so it goes by turns; else a process that is idle stays with
+    /// its function, because to change its owner costs a cold start.
+    fn next_function(&self) -> Option<String> {
+        let waiting = self.functions.iter().filter(|(_, function)| !function.waiting.is_empty());
+        let shared_is_left = self.shared_is_left();
+        let may_go = waiting.filter(|(_, function)| match function.reserved {
+            Some(reserved) => function.used < reserved,
+            None => shared_is_left,
+        });
+        let rank = |(name, function): &(&String, &Function)| {
+            let has_idle = self.idle.iter().any(|id| self.processes[id].wanted.function == **name);
+            (function.used, function.used > 0 && !has_idle, function.turn)
+        };
+        may_go.min_by_key(rank).map(|(name, _)| name.clone())
+    }
+
+    /// Tells whether a function may have one more process lent.
+    fn may_use_more(&self, name: &str) -> bool {
+        match self.functions.get(name) {
+            Some(Function { reserved: Some(reserved), used, .. }) => used < reserved,
+            Some(Function { reserved: None, .. }) | None => self.shared_is_left(),
+        }
+    }
+
+    /// Tells whether any of the concurrency is left that functions without reserved concurrency share. They share
+    /// what is not reserved, and at least one process, whatever was reserved when the pool was larger.
+    fn shared_is_left(&self) -> bool {
+        let (mut reserved, mut used) = (0, 0);
+        for function in self.functions.values() {
+            match function.reserved {
+                Some(concurrency) => reserved += concurrency,
+                None => used += function.used,
+            }
+        }
+        used < self.limits.processes.saturating_sub(reserved).max(1)
+    }
+
+    /// Returns why nobody may wait for more of this function's concurrency.
+    fn throttle(&self, name: &str, patience: Patience) -> Option<Throttle> {
+        let function = self.functions.get(name);
+        let waiting = function.map_or(0, |function| function.waiting.len());
+        let all_waiting: usize = self.functions.values().map(|function| function.waiting.len()).sum();
+        let full = waiting >= self.limits.backlog_per_function || all_waiting >= self.limits.backlog;
+        match function.and_then(|function| function.reserved) {
+            Some(reserved) if reserved == 0 || full || patience == Patience::UnlessReserved => Some(Throttle::Reserved),
+            None if full => Some(Throttle::Unreserved),
+            Some(_) | None => None,
+        }
+    }
+
+    fn take_idle(&mut self, wanted: &Wanted) -> Option<ProcessId> {
+        let position = self.idle.iter().rposition(|id| self.processes[id].wanted == *wanted)?;
+        let id = self.idle.remove(position).expect("rposition found it");
+        self.entry(id).usage = Usage::Lent;
+        Some(id)
+    }
+
+    fn start(&mut self, wanted: Wanted) -> ProcessId {
         let id = ProcessId(self.number());
-        self.processes.insert(id, Entry { key, usage: Usage::Lent, retired: false });
+        self.processes.insert(id, Entry { wanted, usage: Usage::Lent, retired: false });
         id
     }
 
     fn stop(&mut self, id: ProcessId) -> Action {
         let entry = self.entry(id);
         let before = std::mem::replace(&mut entry.usage, Usage::Stopping);
+        let function = entry.wanted.function.clone();
         self.stopping += usize::from(before != Usage::Stopping);
+        if before == Usage::Lent {
+            self.release(&function);
+        }
         Action::Stop(id)
+    }
+
+    fn use_more(&mut self, name: &str) {
+        let turn = self.number();
+        let function = self.function(name);
+        function.used += 1;
+        function.turn = turn;
+    }
+
+    /// Takes back what a function used. A closed pool has forgotten.
+    fn release(&mut self, name: &str) {
+        if let Some(function) = self.functions.get_mut(name) {
+            function.used -= 1;
+        }
+        self.forget_unless_used(name);
+    }
+
+    fn forget_unless_used(&mut self, name: &str) {
+        let unused =
+            |function: &Function| function.used == 0 && function.waiting.is_empty() && function.reserved.is_none();
+        if self.functions.get(name).is_some_and(unused) {
+            self.functions.remove(name);
+        }
+    }
+
+    fn function(&mut self, name: &str) -> &mut Function {
+        // Who is new comes after those who have waited for their turn since before.
+        let turn = self.next;
+        self.functions.entry(name.to_owned()).or_insert_with(|| Function { turn, ..Function::default() })
     }
 
     fn entry(&mut self, id: ProcessId) -> &mut Entry {
@@ -212,33 +409,70 @@ impl Pool {
 mod tests {
     use super::*;
 
+    /// Wants a process of function `a`, of its version in `a:2`, of its tenant in `a@t`.
+    fn wanted(text: &str) -> Wanted {
+        let (key, tenant) = text.split_once('@').map_or((text, None), |(key, tenant)| (key, Some(tenant)));
+        let function = key.split(':').next().unwrap();
+        Wanted { function: function.into(), key: key.into(), tenant: tenant.map(Into::into) }
+    }
+
+    fn pool(processes: usize) -> Pool {
+        Pool::new(Limits { processes, backlog: 9_999, backlog_per_function: 9_999 })
+    }
+
     fn cold(pool: &mut Pool, key: &str) -> ProcessId {
-        match pool.lend(key) {
+        match pool.lend(wanted(key), Patience::Any) {
             (Lease::Cold(id), actions) if actions.is_empty() => id,
             other => panic!("expected a cold start: {other:?}"),
         }
     }
 
     fn wait(pool: &mut Pool, key: &str) -> (Ticket, Vec<Action>) {
-        match pool.lend(key) {
+        match pool.lend(wanted(key), Patience::Any) {
             (Lease::Wait(ticket), actions) => (ticket, actions),
             other => panic!("expected to wait: {other:?}"),
         }
     }
 
-    #[test]
-    fn returned_process_is_lent_again_last_used_first() {
-        let mut pool = Pool::new(4);
-        let (first, second) = (cold(&mut pool, "a"), cold(&mut pool, "a"));
-        assert_eq!(pool.give_back(first), []);
-        assert_eq!(pool.give_back(second), []);
-        assert_eq!(pool.lend("a"), (Lease::Warm(second), vec![]));
-        assert_eq!(pool.lend("a"), (Lease::Warm(first), vec![]));
+    #[track_caller]
+    fn check_lease(pool: &mut Pool, key: &str, patience: Patience, expected: Lease) {
+        assert_eq!(pool.lend(wanted(key), patience), (expected, vec![]), "{key}");
+    }
+
+    /// Ends a process that was told to stop. Returns the one that is started in its place, and for whom.
+    #[track_caller]
+    fn replaced(pool: &mut Pool, stopped: ProcessId) -> (ProcessId, Ticket) {
+        match pool.gone(stopped)[..] {
+            [Action::Start(started, ticket)] => (started, ticket),
+            ref actions => panic!("expected a start: {actions:?}"),
+        }
     }
 
     #[test]
-    fn waiters_are_served_in_order() {
-        let mut pool = Pool::new(1);
+    fn returned_process_is_lent_again_last_used_first() {
+        let mut pool = pool(4);
+        let (first, second) = (cold(&mut pool, "a"), cold(&mut pool, "a"));
+        assert_eq!(pool.give_back(first), []);
+        assert_eq!(pool.give_back(second), []);
+        check_lease(&mut pool, "a", Patience::Any, Lease::Warm(second));
+        check_lease(&mut pool, "a", Patience::Any, Lease::Warm(first));
+    }
+
+    #[test]
+    fn process_serves_one_version_and_one_tenant() {
+        let mut pool = pool(9);
+        for key in ["a", "a:1", "a@t", "a@u", "a:1@t"] {
+            let id = cold(&mut pool, key);
+            pool.give_back(id);
+        }
+        let id = cold(&mut pool, "b@t");
+        pool.give_back(id);
+        assert_eq!(pool.retire("a").len(), 3, "whatever their tenants");
+    }
+
+    #[test]
+    fn waiters_of_a_function_are_served_in_order() {
+        let mut pool = pool(1);
         let only = cold(&mut pool, "a");
         let (first, actions) = wait(&mut pool, "a");
         assert_eq!(actions, []);
@@ -250,58 +484,187 @@ mod tests {
 
     #[test]
     fn waiter_evicts_the_longest_idle_process_of_another_function() {
-        let mut pool = Pool::new(2);
+        let mut pool = pool(2);
         let (old, new) = (cold(&mut pool, "a"), cold(&mut pool, "b"));
         pool.give_back(old);
         pool.give_back(new);
         let (ticket, actions) = wait(&mut pool, "c");
         assert_eq!(actions, [Action::Stop(old)]);
         assert_eq!(pool.len(), 2, "the place is taken until the process is gone");
-        let actions = pool.gone(old);
-        assert!(matches!(actions[..], [Action::Start(_, for_whom)] if for_whom == ticket), "{actions:?}");
-        assert_eq!(pool.lend("b"), (Lease::Warm(new), vec![]), "one eviction was enough");
+        assert_eq!(replaced(&mut pool, old).1, ticket);
+        check_lease(&mut pool, "b", Patience::Any, Lease::Warm(new));
     }
 
     #[test]
-    fn first_waiter_is_not_overtaken_by_a_better_match() {
-        let mut pool = Pool::new(1);
-        let only = cold(&mut pool, "a");
-        let (first, _) = wait(&mut pool, "b");
-        let (second, _) = wait(&mut pool, "a");
-        assert_eq!(pool.give_back(only), [Action::Stop(only)]);
-        let actions = pool.gone(only);
-        let [Action::Start(started, for_whom)] = actions[..] else { panic!("{actions:?}") };
-        assert_eq!(for_whom, first);
-        assert_eq!(pool.give_back(started), [Action::Stop(started)], "the second wants another function");
-        let actions = pool.gone(started);
-        assert!(matches!(actions[..], [Action::Start(_, for_whom)] if for_whom == second), "{actions:?}");
+    fn functions_take_turns_where_there_is_one_place() {
+        let mut pool = pool(1);
+        let mut running = cold(&mut pool, "a");
+        let tickets = ["a", "a", "b", "b", "c"].map(|key| wait(&mut pool, key).0);
+        let mut served = Vec::new();
+        for _ in tickets {
+            let ticket = match pool.give_back(running)[..] {
+                [Action::Lend(_, ticket)] => ticket,
+                [Action::Stop(id)] => {
+                    let (started, ticket) = replaced(&mut pool, id);
+                    running = started;
+                    ticket
+                }
+                ref actions => panic!("{actions:?}"),
+            };
+            served.push(tickets.iter().position(|known| *known == ticket).unwrap());
+        }
+        assert_eq!(served, [0, 2, 4, 1, 3], "a, b, c, a, b");
+    }
+
+    #[test]
+    fn function_with_many_waiters_does_not_starve_its_neighbour() {
+        let mut pool = pool(2);
+        let (first, second) = (cold(&mut pool, "a"), cold(&mut pool, "a"));
+        for _ in 0..1_000 {
+            pool.lend(wanted("a"), Patience::Any);
+        }
+        let (neighbour, _) = wait(&mut pool, "b");
+        assert_eq!(pool.give_back(first), [Action::Stop(first)]);
+        let (started, ticket) = replaced(&mut pool, first);
+        assert_eq!(ticket, neighbour);
+        assert!(matches!(pool.give_back(second)[..], [Action::Lend(id, _)] if id == second));
+        assert!(matches!(pool.give_back(started)[..], [Action::Stop(id)] if id == started), "b wants no more");
+    }
+
+    #[test]
+    fn functions_that_are_both_busy_keep_their_processes() {
+        let mut pool = pool(3);
+        let processes = [cold(&mut pool, "a"), cold(&mut pool, "a"), cold(&mut pool, "b")];
+        for key in ["a", "b"].repeat(10) {
+            wait(&mut pool, key);
+        }
+        for _ in 0..3 {
+            for id in processes {
+                assert!(matches!(pool.give_back(id)[..], [Action::Lend(lent, _)] if lent == id), "no cold start");
+            }
+        }
     }
 
     #[test]
     fn waiter_who_gave_up_is_skipped() {
-        let mut pool = Pool::new(1);
+        let mut pool = pool(1);
         let only = cold(&mut pool, "a");
         let (first, _) = wait(&mut pool, "a");
         let (second, _) = wait(&mut pool, "a");
-        pool.cancel(first);
+        assert_eq!(pool.cancel(first), []);
         assert_eq!(pool.give_back(only), [Action::Lend(only, second)]);
+        pool.give_back(only);
+        // One who was admitted and waits for the place only lets go of both.
+        let (third, actions) = wait(&mut pool, "b");
+        assert_eq!(actions, [Action::Stop(only)]);
+        assert_eq!(pool.cancel(third), []);
+        assert_eq!(pool.gone(only), []);
+        cold(&mut pool, "c");
+        assert_eq!(pool.functions.len(), 1, "who is through is forgotten");
+    }
+
+    #[test]
+    fn reserved_concurrency_is_a_limit_over_all_versions_and_tenants() {
+        let mut pool = pool(9);
+        assert_eq!(pool.reserve("a", Some(2)), []);
+        let first = cold(&mut pool, "a");
+        cold(&mut pool, "a:1@t");
+        let throttled = || Lease::Throttled(Throttle::Reserved);
+        check_lease(&mut pool, "a", Patience::UnlessReserved, throttled());
+        let (ticket, _) = wait(&mut pool, "a");
+        assert_eq!(pool.give_back(first), [Action::Lend(first, ticket)]);
+        cold(&mut pool, "b");
+        pool.give_back(first);
+        check_lease(&mut pool, "a", Patience::UnlessReserved, Lease::Warm(first));
+
+        let (waiting, _) = wait(&mut pool, "a");
+        assert!(matches!(pool.reserve("a", Some(3))[..], [Action::Start(_, ticket)] if ticket == waiting));
+        let (waiting, _) = wait(&mut pool, "a");
+        assert!(matches!(pool.reserve("a", None)[..], [Action::Start(_, ticket)] if ticket == waiting));
+    }
+
+    #[test]
+    fn function_without_concurrency_is_throttled_whoever_asks() {
+        let mut pool = pool(9);
+        pool.reserve("a", Some(1));
+        cold(&mut pool, "a");
+        let (waiting, _) = wait(&mut pool, "a");
+        assert_eq!(pool.reserve("a", Some(0)), [Action::Throttle(waiting)]);
+        for patience in [Patience::Any, Patience::UnlessReserved] {
+            check_lease(&mut pool, "a", patience, Lease::Throttled(Throttle::Reserved));
+        }
+        pool.reserve("a", None);
+        cold(&mut pool, "a");
+    }
+
+    #[test]
+    fn what_others_reserved_is_set_aside() {
+        let mut pool = pool(3);
+        pool.reserve("a", Some(2));
+        let shared = cold(&mut pool, "b");
+        let (ticket, actions) = wait(&mut pool, "c");
+        assert_eq!(actions, [], "there are places, but they are reserved");
+        cold(&mut pool, "a");
+        cold(&mut pool, "a");
+        assert_eq!(pool.give_back(shared), [Action::Stop(shared)]);
+        assert_eq!(replaced(&mut pool, shared).1, ticket);
+    }
+
+    #[test]
+    fn reserved_concurrency_finds_places_that_are_idle_elsewhere() {
+        let mut pool = pool(2);
+        let idle = [cold(&mut pool, "b"), cold(&mut pool, "b")];
+        for id in idle {
+            pool.give_back(id);
+        }
+        pool.reserve("a", Some(1));
+        let (ticket, actions) = wait(&mut pool, "a");
+        assert_eq!(actions, [Action::Stop(idle[0])]);
+        assert_eq!(replaced(&mut pool, idle[0]).1, ticket);
+    }
+
+    #[test]
+    fn more_reserved_than_there_is_leaves_one_process_to_share() {
+        let mut pool = pool(2);
+        pool.reserve("a", Some(5));
+        let shared = cold(&mut pool, "b");
+        let (ticket, _) = wait(&mut pool, "b");
+        assert_eq!(pool.give_back(shared), [Action::Lend(shared, ticket)]);
+    }
+
+    #[test]
+    fn backlog_at_the_limit_waits_and_one_past_it_is_throttled() {
+        let mut pool = Pool::new(Limits { processes: 1, backlog: 3, backlog_per_function: 2 });
+        let only = cold(&mut pool, "a");
+        let unreserved = || Lease::Throttled(Throttle::Unreserved);
+        wait(&mut pool, "a");
+        let (second, _) = wait(&mut pool, "a");
+        check_lease(&mut pool, "a", Patience::Any, unreserved());
+        wait(&mut pool, "b");
+        check_lease(&mut pool, "b", Patience::Any, unreserved());
+        check_lease(&mut pool, "c", Patience::Any, unreserved());
+        assert!(!pool.functions.contains_key("c"), "who was refused is forgotten");
+        pool.cancel(second);
+        wait(&mut pool, "a");
+        pool.give_back(only);
+        wait(&mut pool, "c");
     }
 
     #[test]
     fn retired_processes_end_when_idle() {
-        let mut pool = Pool::new(4);
+        let mut pool = pool(4);
         let (idle, busy, other) = (cold(&mut pool, "a"), cold(&mut pool, "a"), cold(&mut pool, "b"));
         pool.give_back(idle);
         pool.give_back(other);
         assert_eq!(pool.retire("a"), [Action::Stop(idle)]);
-        assert!(matches!(pool.lend("a"), (Lease::Cold(_), _)));
+        cold(&mut pool, "a");
         assert_eq!(pool.give_back(busy), [Action::Stop(busy)]);
-        assert_eq!(pool.lend("b"), (Lease::Warm(other), vec![]));
+        check_lease(&mut pool, "b", Patience::Any, Lease::Warm(other));
     }
 
     #[test]
     fn only_an_idle_process_can_be_withdrawn() {
-        let mut pool = Pool::new(1);
+        let mut pool = pool(1);
         let only = cold(&mut pool, "a");
         assert!(!pool.withdraw(only));
         pool.give_back(only);
@@ -315,15 +678,17 @@ mod tests {
 
     #[test]
     fn closed_pool_stops_all_and_lends_nothing() {
-        let mut pool = Pool::new(1);
+        let mut pool = pool(1);
         let only = cold(&mut pool, "a");
-        wait(&mut pool, "a");
+        let (ticket, _) = wait(&mut pool, "a");
         assert_eq!(pool.close(), [Action::Stop(only)]);
-        assert_eq!(pool.lend("a"), (Lease::Closed, vec![]));
+        check_lease(&mut pool, "a", Patience::Any, Lease::Closed);
+        assert_eq!(pool.cancel(ticket), []);
         assert_eq!(pool.gone(only), []);
     }
 
-    /// A long random walk: places are never exceeded, and once everyone gives back nobody is left waiting.
+    /// A long random walk: neither places nor reserved concurrency are ever exceeded, who holds a process and may have
+    /// one are counted right, and once everyone gives back nobody is left waiting.
     #[test]
     fn no_waiter_starves() {
         let mut seed = 1_u64;
@@ -331,48 +696,72 @@ mod tests {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (seed >> 33) as usize % below
         };
-        let mut pool = Pool::new(3);
+        let mut pool = pool(4);
+        pool.reserve("d", Some(2));
         let mut lent: Vec<ProcessId> = Vec::new();
         let mut stopping: Vec<ProcessId> = Vec::new();
+        let mut waiting: Vec<Ticket> = Vec::new();
         for round in 0..20_000 {
             let draining = round > 19_000;
-            let actions = match random(3) {
-                0 if !draining => {
-                    let (lease, actions) = pool.lend(["a", "b", "c", "d"][random(4)]);
+            let actions = match random(5) {
+                0 | 1 if !draining => {
+                    let (lease, actions) =
+                        pool.lend(wanted(["a", "a:1", "b@t", "b", "c", "d"][random(6)]), Patience::Any);
                     match lease {
                         Lease::Warm(id) | Lease::Cold(id) => lent.push(id),
-                        Lease::Wait(_) => {}
+                        Lease::Wait(ticket) => waiting.push(ticket),
+                        Lease::Throttled(_) => {}
                         Lease::Closed => unreachable!("never closed"),
                     }
                     actions
                 }
-                1 if !lent.is_empty() => {
+                2 if !lent.is_empty() => {
                     let id = lent.swap_remove(random(lent.len()));
-                    pool.give_back(id)
+                    // Some die instead.
+                    if random(8) == 0 { pool.gone(id) } else { pool.give_back(id) }
                 }
-                2 if !stopping.is_empty() => {
+                3 if !stopping.is_empty() => {
                     let id = stopping.swap_remove(random(stopping.len()));
                     pool.gone(id)
                 }
+                4 if !waiting.is_empty() && random(8) == 0 => {
+                    let ticket = waiting.swap_remove(random(waiting.len()));
+                    pool.cancel(ticket)
+                }
                 _ => Vec::new(),
             };
-            for action in actions {
-                match action {
-                    Action::Stop(id) => stopping.push(id),
-                    Action::Lend(id, _) | Action::Start(id, _) => lent.push(id),
-                }
-            }
-            assert!(pool.len() <= 3);
+            follow(actions, &mut lent, &mut stopping, &mut waiting);
+            assert!(pool.len() <= 4);
+            let lent_to = |name: &str| lent.iter().filter(|id| pool.processes[id].wanted.function == name).count();
+            assert!(lent_to("d") <= 2);
+            assert!(lent.len() - lent_to("d") <= 2, "the rest is reserved for d");
+            let used: usize = pool.functions.values().map(|function| function.used).sum();
+            assert_eq!(used, lent.len() + pool.admitted.len());
+            assert!(pool.admitted.len() <= pool.stopping, "a place is on its way for everyone admitted");
         }
         while let Some(id) = lent.pop().or_else(|| stopping.pop()) {
             let actions = if pool.processes[&id].usage == Usage::Stopping { pool.gone(id) } else { pool.give_back(id) };
-            for action in actions {
-                match action {
-                    Action::Stop(id) => stopping.push(id),
-                    Action::Lend(id, _) | Action::Start(id, _) => lent.push(id),
+            follow(actions, &mut lent, &mut stopping, &mut waiting);
+        }
+        assert_eq!((waiting.len(), pool.admitted.len()), (0, 0));
+        assert_eq!(pool.functions.keys().collect::<Vec<_>>(), ["d"]);
+    }
+
+    fn follow(
+        actions: Vec<Action>,
+        lent: &mut Vec<ProcessId>,
+        stopping: &mut Vec<ProcessId>,
+        waiting: &mut Vec<Ticket>,
+    ) {
+        for action in actions {
+            match action {
+                Action::Stop(id) => stopping.push(id),
+                Action::Lend(id, ticket) | Action::Start(id, ticket) => {
+                    lent.push(id);
+                    waiting.retain(|waiting| *waiting != ticket);
                 }
+                Action::Throttle(ticket) => waiting.retain(|waiting| *waiting != ticket),
             }
         }
-        assert_eq!(pool.waiting.len(), 0);
     }
 }

@@ -10,9 +10,20 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::language::Toolchains;
-use crate::pool::{Action, Lease, Pool, ProcessId, Ticket};
+use crate::pool::{Action, Lease, Limits, Patience, Pool, ProcessId, Throttle, Ticket, Wanted};
 use crate::process::{self, Handle};
-use crate::{Config, CredentialSource, Error, Failure, Function, LogSink, Runtime, Slot};
+use crate::{Config, CredentialSource, Error, Failure, Function, LogSink, Runtime, Slot, limits};
+
+/// Why there is no process for an invocation. None has begun.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// There is no concurrency left: come again later.
+    #[error("throttled: {0:?}")]
+    Throttled(Throttle),
+    /// Of kind `Platform`: no interpreter, an installation failed, the server is stopping.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
 
 /// Runs functions as processes. See the crate's documentation.
 pub struct Supervisor {
@@ -23,7 +34,11 @@ impl Supervisor {
     /// Returns a supervisor without processes. Must be called within a Tokio runtime; nothing is started yet.
     pub fn start(config: Config, credentials: Arc<dyn CredentialSource>, logs: Arc<dyn LogSink>) -> Arc<Self> {
         let state = State {
-            pool: Pool::new(config.processes_max),
+            pool: Pool::new(Limits {
+                processes: config.processes_max,
+                backlog: limits::BACKLOG_MAX,
+                backlog_per_function: limits::BACKLOG_PER_FUNCTION_MAX,
+            }),
             handles: BTreeMap::new(),
             waiters: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -42,18 +57,32 @@ impl Supervisor {
         self.shared.toolchains.get(runtime).await.map(|_| ())
     }
 
-    /// Waits, first come first served, for a process of this function that is ready for one invocation: an idle one,
-    /// else a new one. Dropping the future gives up the wait; a process already starting then serves a later caller.
+    /// Waits for a process of this function that is ready for one invocation: an idle one, else a new one. Functions
+    /// that wait take turns. Dropping the future gives up the wait; a process already starting then serves a later caller.
     ///
     /// A process whose code cannot be loaded is a slot too: [`Slot::invoke`] then reports why, as Lambda does, with
     /// the invocation's request id and log.
     ///
     /// # Errors
-    /// A [`Failure`] of kind `Platform`: no interpreter, an installation failed, the server is stopping.
-    pub async fn acquire(&self, function: &Arc<Function>) -> Result<Slot, Failure> {
+    /// [`Unavailable`], also if too many wait already or the function has no concurrency at all.
+    pub async fn acquire(&self, function: &Arc<Function>) -> Result<Slot, Unavailable> {
+        self.lend(function, Patience::Any).await
+    }
+
+    /// The same for a caller who is to be told at once that the function's reserved concurrency is used up.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn acquire_unless_throttled(&self, function: &Arc<Function>) -> Result<Slot, Unavailable> {
+        self.lend(function, Patience::UnlessReserved).await
+    }
+
+    async fn lend(&self, function: &Arc<Function>, patience: Patience) -> Result<Slot, Unavailable> {
+        let wanted =
+            Wanted { function: function.name.clone(), key: function.key.clone(), tenant: function.tenant_id.clone() };
         let (lease, actions, waiting) = {
             let mut state = self.shared.lock();
-            let (lease, actions) = state.pool.lend(&function.key);
+            let (lease, actions) = state.pool.lend(wanted, patience);
             let mut waiting = None;
             match lease {
                 Lease::Cold(id) => self.shared.spawn(&mut state, id, function.clone()),
@@ -62,7 +91,7 @@ impl Supervisor {
                     state.waiters.insert(ticket, Waiter { function: function.clone(), grant });
                     waiting = Some((Waiting { shared: self.shared.clone(), ticket }, granted));
                 }
-                Lease::Warm(_) | Lease::Closed => {}
+                Lease::Warm(_) | Lease::Throttled(_) | Lease::Closed => {}
             }
             (lease, actions, waiting)
         };
@@ -71,12 +100,20 @@ impl Supervisor {
             Lease::Warm(id) | Lease::Cold(id) => self.shared.slot(id).ok_or_else(Failure::stopping)?,
             Lease::Wait(_) => {
                 let (_waiting, granted) = waiting.expect("made above for this lease");
-                granted.await.map_err(|_| Failure::stopping())?
+                granted.await.unwrap_or_else(|_| Err(Failure::stopping().into()))?
             }
-            Lease::Closed => return Err(Failure::stopping()),
+            Lease::Throttled(throttle) => return Err(Unavailable::Throttled(throttle)),
+            Lease::Closed => return Err(Failure::stopping().into()),
         };
         slot.started().await?;
         Ok(slot)
+    }
+
+    /// Reserves concurrency for a function, or lets it share what the others leave. It is counted over all versions;
+    /// a function with none at all is throttled.
+    pub fn reserve(&self, function: &str, concurrency: Option<usize>) {
+        let actions = self.shared.lock().pool.reserve(function, concurrency);
+        self.shared.perform(actions);
     }
 
     /// Ends the processes of functions with this key: idle ones now, busy ones after their invocation.
@@ -131,7 +168,7 @@ struct State {
 
 struct Waiter {
     function: Arc<Function>,
-    grant: oneshot::Sender<Slot>,
+    grant: oneshot::Sender<Result<Slot, Unavailable>>,
 }
 
 impl Shared {
@@ -187,6 +224,12 @@ impl Shared {
                         None => self.gone(id),
                     }
                 }
+                Action::Throttle(ticket) => {
+                    let waiter = self.lock().waiters.remove(&ticket);
+                    if let Some(waiter) = waiter {
+                        drop(waiter.grant.send(Err(Unavailable::Throttled(Throttle::Reserved))));
+                    }
+                }
             }
         }
     }
@@ -195,7 +238,7 @@ impl Shared {
     fn hand_over(self: &Arc<Self>, id: ProcessId, waiter: Option<Waiter>) {
         let slot = self.slot(id);
         if let (Some(waiter), Some(slot)) = (waiter, slot) {
-            drop(waiter.grant.send(slot));
+            drop(waiter.grant.send(Ok(slot)));
         }
     }
 
@@ -224,11 +267,11 @@ struct Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let waiter = {
+        let (waiter, actions) = {
             let mut state = self.shared.lock();
-            state.pool.cancel(self.ticket);
-            state.waiters.remove(&self.ticket)
+            (state.waiters.remove(&self.ticket), state.pool.cancel(self.ticket))
         };
         drop(waiter);
+        self.shared.perform(actions);
     }
 }

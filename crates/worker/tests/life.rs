@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everstep_worker::{FailureKind, Install, Runtime};
+use everstep_worker::{FailureKind, Function, Install, Runtime, Slot, Throttle, Unavailable};
 use support::{Code, World, invocation, lives, until};
 
 const PID: &str = "import os\ndef handler(event, context): return os.getpid()\n";
@@ -98,6 +98,48 @@ async fn waiter_who_gives_up_leaves_the_queue() {
     assert_eq!(world.keys.issued(), 1);
 }
 
+/// The kind of failure for which there is no process.
+#[track_caller]
+fn failed(acquired: Result<Slot, Unavailable>) -> FailureKind {
+    match acquired {
+        Err(Unavailable::Failed(failure)) => failure.kind,
+        other => panic!("{:?}", other.err()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reserved_concurrency_throttles_those_who_do_not_wait() {
+    let world = World::new();
+    let code = Code::python(PID);
+    let throttled =
+        |acquired: Result<Slot, Unavailable>| acquired.err() == Some(Unavailable::Throttled(Throttle::Reserved));
+    world.supervisor.reserve("demo", Some(1));
+    let slot = world.supervisor.acquire_unless_throttled(&code.function).await.unwrap();
+    assert!(throttled(world.supervisor.acquire_unless_throttled(&code.function).await));
+    let mut waiting = Box::pin(world.supervisor.acquire(&code.function));
+    assert!(!futures_poll_once(&mut waiting).await, "one who waits is not throttled");
+    world.supervisor.reserve("demo", Some(0));
+    assert!(throttled(waiting.await));
+    assert!(throttled(world.supervisor.acquire(&code.function).await));
+    drop(slot);
+    world.supervisor.reserve("demo", None);
+    world.value(&code, "{}").await;
+    assert_eq!(world.keys.issued(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn process_serves_one_tenant_only() {
+    let world = World::new();
+    let code = Code::python(PID);
+    let of_tenant = |tenant: &str| {
+        let function = Function { tenant_id: Some(tenant.into()), ..(*code.function).clone() };
+        let (world, function) = (&world, Arc::new(function));
+        async move { world.supervisor.acquire(&function).await.unwrap().invoke(invocation("{}")).await.result.unwrap() }
+    };
+    let (first, second, again) = (of_tenant("a").await, of_tenant("b").await, of_tenant("a").await);
+    assert_eq!((first != second, first == again), (true, true));
+}
+
 /// Polls once; tells whether the future was ready.
 async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> bool {
     std::future::poll_fn(|context| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_ready()))
@@ -175,9 +217,9 @@ async fn shutdown_fails_what_runs_waits_and_comes_later() {
             world.supervisor.shutdown().await;
         });
     assert_eq!(running.result.unwrap_err().kind, FailureKind::Platform);
-    assert_eq!(waiting.err().map(|failure| failure.kind), Some(FailureKind::Platform));
+    assert_eq!(failed(waiting), FailureKind::Platform);
     let later = world.supervisor.acquire(&code.function).await;
-    assert_eq!(later.err().map(|failure| failure.kind), Some(FailureKind::Platform));
+    assert_eq!(failed(later), FailureKind::Platform);
     assert_eq!((world.supervisor.processes(), world.keys.valid()), (0, 0));
     world.supervisor.shutdown().await;
 }
@@ -190,7 +232,7 @@ async fn shutdown_during_initialization_leaves_nothing() {
         until("it is loading", || world.logs.text().contains("loading")).await;
         world.supervisor.shutdown().await;
     });
-    assert_eq!(acquired.err().map(|failure| failure.kind), Some(FailureKind::Platform));
+    assert_eq!(failed(acquired), FailureKind::Platform);
     assert_eq!((world.supervisor.processes(), world.keys.valid()), (0, 0));
 }
 
@@ -217,7 +259,10 @@ async fn slow_initialization_may_use_the_functions_timeout() {
 async fn missing_code_directory_is_the_platforms_failure() {
     let world = World::new();
     let code = Code::with(Runtime::Python313, "app.handler", &[], |function| function.code_dir.push("gone"));
-    let failure = world.supervisor.acquire(&code.function).await.err().unwrap();
+    let failure = match world.supervisor.acquire(&code.function).await {
+        Err(Unavailable::Failed(failure)) => failure,
+        other => panic!("{:?}", other.err()),
+    };
     assert_eq!(failure.kind, FailureKind::Platform);
     assert!(failure.error_message.contains("/gone"), "{failure}");
     until("no process is left", || world.supervisor.processes() == 0).await;

@@ -313,3 +313,24 @@ async fn execution_that_is_owed_starts_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn throttle_is_no_try_and_is_waited_out() {
+    let world = World::in_memory();
+    world.scripts.plain("f", |_| async { Ok("done".into()) });
+    world.scripts.throttled.send_replace(true);
+    let seen = endings(&world);
+    let node = world.node();
+    invoke(&node, "{}").await;
+    for deferral in 1..=3 {
+        let owed = world
+            .until_owed(|effects| matches!(&effects[0].effect, Effect::InvokePlain(next) if next.deferrals == deferral))
+            .await;
+        world.scripts.throttled.send_replace(deferral < 3);
+        let wait = owed[0].due.millis_since(world.clock.now()) / 1000;
+        world.clock.advance(Duration::from_secs(wait + 5));
+    }
+    world.until_nothing_is_owed().await;
+    let ending = seen.lock().unwrap().pop().unwrap();
+    assert_eq!((ending.condition, ending.invoke_count), (Condition::Success, 1));
+}

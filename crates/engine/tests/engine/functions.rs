@@ -64,6 +64,10 @@ pub(crate) struct Scripts {
     pub(crate) event_invoke_config: Mutex<EventInvokeConfig>,
     /// What the end of an asynchronous invocation owes.
     pub(crate) destination: Mutex<Option<Destination>>,
+    /// Whether functions have no concurrency.
+    pub(crate) throttled: watch::Sender<bool>,
+    /// How often a function was throttled.
+    pub(crate) throttles: watch::Sender<usize>,
 }
 
 impl Scripts {
@@ -144,6 +148,10 @@ impl Functions for NodeFunctions {
         if *busy.borrow() {
             self.scripts.waiting.send_modify(|waiting| waiting.push(function.to_string()));
             busy.wait_for(|busy| !busy).await.expect("the scripts keep their sender");
+        }
+        if *self.scripts.throttled.borrow() {
+            self.scripts.throttles.send_modify(|throttles| *throttles += 1);
+            return Acquired::Throttled;
         }
         match self.scripts.get(function.as_str()) {
             None => Acquired::Missing,

@@ -279,3 +279,34 @@ async fn execution_asks_for_one_process_and_times_out_while_it_waits_for_it() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn throttled_execution_begins_no_invocation_until_there_is_concurrency() {
+    on_every_store(async |world| {
+        world.scripts.durable("f", LONG, |_| async { Ok("done".into()) });
+        world.scripts.throttled.send_replace(true);
+        let node = world.node();
+        let id = node.start("f", "").await;
+        world.passing(Duration::from_secs(5), world.until_throttled(9)).await;
+        world.scripts.throttled.send_replace(false);
+        assert_eq!(world.passing(Duration::from_secs(5), node.closed(id)).await, ExecutionStatus::Succeeded);
+        let events = world.events(id).await;
+        assert_eq!(events, ["ExecutionStarted", "InvocationStarted", "InvocationCompleted", "ExecutionSucceeded"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn throttled_execution_still_times_out() {
+    on_every_store(async |world| {
+        tell_sleeper(&world);
+        world.scripts.throttled.send_replace(true);
+        let node = world.node();
+        let id = start_limited(&node, 3, 1).await;
+        world.until_throttled(1).await;
+        world.clock.advance(Duration::from_secs(3));
+        assert_eq!(node.closed(id).await, ExecutionStatus::TimedOut);
+        assert_eq!(world.scripts.count("f"), 0);
+    })
+    .await;
+}

@@ -183,6 +183,27 @@ impl World {
         patiently("an invocation", enough).await.expect("the world keeps its sender");
     }
 
+    /// Lets time pass until something is done.
+    pub(crate) async fn passing<T>(&self, step: Duration, work: impl Future<Output = T>) -> T {
+        let passing = async {
+            loop {
+                self.clock.advance(step);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = passing => unreachable!("time does not end"),
+        }
+    }
+
+    /// Waits until functions were throttled so many times.
+    pub(crate) async fn until_throttled(&self, times: usize) {
+        let mut throttles = self.scripts.throttles.subscribe();
+        let enough = throttles.wait_for(|throttles| *throttles >= times);
+        patiently("a throttle", enough).await.expect("the world keeps its sender");
+    }
+
     /// Returns every event of an execution by its name; operations with their ids.
     pub(crate) async fn events(&self, id: ExecutionId) -> Vec<String> {
         let records = self.disk.load(id, u64::MAX).await.unwrap().expect("the execution is stored");

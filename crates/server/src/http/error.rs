@@ -1,6 +1,7 @@
 //! AWS's errors: the only place that knows status codes and exception names.
 
 use everstep_core::{Rejection, RejectionKind};
+use everstep_worker::Throttle;
 use serde_json::{Map, Value};
 
 /// A request that was not carried out, in AWS's terms.
@@ -15,11 +16,13 @@ pub struct Error {
     pub message: String,
     /// How the exception's model spells the message member.
     member: &'static str,
+    /// Why it is throttled, if it is: `Reason` of a `TooManyRequestsException`.
+    reason: Option<&'static str>,
 }
 
 impl Error {
     const fn new(status: u16, code: &'static str, member: &'static str, message: String) -> Self {
-        Self { status, code, message, member }
+        Self { status, code, message, member, reason: None }
     }
 
     /// A parameter makes no sense.
@@ -138,6 +141,16 @@ impl Error {
         Self::new(501, "NotImplementedException", "message", message.into())
     }
 
+    /// There is no concurrency left for the function; the answer says when to come again.
+    pub fn throttled(throttle: Throttle) -> Self {
+        let reason = match throttle {
+            Throttle::Reserved => "ReservedFunctionConcurrentInvocationLimitExceeded",
+            Throttle::Unreserved => "ConcurrentInvocationLimitExceeded",
+        };
+        let error = Self::new(429, "TooManyRequestsException", "message", "Rate Exceeded.".into());
+        Self { reason: Some(reason), ..error }
+    }
+
     /// The server's fault, for the time being.
     pub fn service(message: impl Into<String>) -> Self {
         Self::new(500, "ServiceException", "Message", message.into())
@@ -147,7 +160,8 @@ impl Error {
     pub fn body(&self) -> Value {
         let kind = if self.status >= 500 { "Service" } else { "User" };
         let members = [("Type", kind), (self.member, &self.message)];
-        Value::Object(members.map(|(name, value)| (name.to_string(), value.into())).into_iter().collect::<Map<_, _>>())
+        let members = members.into_iter().chain(self.reason.map(|reason| ("Reason", reason)));
+        Value::Object(members.map(|(name, value)| (name.to_string(), value.into())).collect::<Map<_, _>>())
     }
 }
 

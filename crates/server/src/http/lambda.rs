@@ -64,6 +64,9 @@ async fn dispatch(services: &Services, operation: Operation, request: &Request) 
         Operation::GetFunctionEventInvokeConfig => function::event_invoke_configs::get(services, request).await,
         Operation::DeleteFunctionEventInvokeConfig => function::event_invoke_configs::delete(services, request).await,
         Operation::ListFunctionEventInvokeConfigs => function::event_invoke_configs::list(services, request).await,
+        Operation::PutFunctionConcurrency => function::concurrency::put(services, request).await,
+        Operation::GetFunctionConcurrency => function::concurrency::get(services, request).await,
+        Operation::DeleteFunctionConcurrency => function::concurrency::delete(services, request).await,
         Operation::Invoke => function::invoke::handle(services, request).await,
         Operation::ListDurableExecutionsByFunction => {
             durable::list_durable_executions_by_function::handle(services, request).await

@@ -1,6 +1,7 @@
 //! The server as clients see it: real sockets, real signatures, real processes; status, headers and bodies on view.
 
 mod asynchronous;
+mod concurrency;
 mod durable;
 mod functions;
 mod invoke;

@@ -53,9 +53,15 @@ pub(crate) struct Answer {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A world whose server is set up in another way.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config::new(directory.path());
         config.listen.set_port(0);
+        change(&mut config);
         Self { server: Server::start(config).await.unwrap(), directory }
     }
 
@@ -67,6 +73,15 @@ impl World {
         durable["DurableConfig"] = json!({"ExecutionTimeout": seconds});
         world.create(durable).await;
         world
+    }
+
+    /// The same world after its server was stopped and started again.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { server, directory } = self;
+        server.stop().await;
+        let mut config = Config::new(directory.path());
+        config.listen.set_port(0);
+        Self { server: Server::start(config).await.unwrap(), directory }
     }
 
     pub(crate) async fn create(&self, function: Value) -> Value {

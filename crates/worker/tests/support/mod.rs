@@ -95,6 +95,7 @@ impl Code {
             log_group: "/aws/lambda/demo".into(),
             log_format: LogFormat::Text,
             log_level: None,
+            tenant_id: None,
         };
         change(&mut function);
         Self { function: Arc::new(function), dir }

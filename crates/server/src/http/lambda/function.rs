@@ -1,6 +1,7 @@
 //! The function operations: one file each, what they share here.
 
 pub mod aliases;
+pub mod concurrency;
 pub mod create_function;
 pub mod delete_function;
 pub mod event_invoke_configs;

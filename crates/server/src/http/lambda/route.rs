@@ -49,6 +49,9 @@ operations! {
     GetFunctionEventInvokeConfig "GET" "/2019-09-25/functions/{}/event-invoke-config";
     DeleteFunctionEventInvokeConfig "DELETE" "/2019-09-25/functions/{}/event-invoke-config";
     ListFunctionEventInvokeConfigs "GET" "/2019-09-25/functions/{}/event-invoke-config/list";
+    PutFunctionConcurrency "PUT" "/2017-10-31/functions/{}/concurrency";
+    GetFunctionConcurrency "GET" "/2019-09-30/functions/{}/concurrency";
+    DeleteFunctionConcurrency "DELETE" "/2017-10-31/functions/{}/concurrency";
     Invoke "POST" "/2015-03-31/functions/{}/invocations";
     ListDurableExecutionsByFunction "GET" "/2025-12-01/functions/{}/durable-executions";
     CheckpointDurableExecution "POST" "/2025-12-01/durable-executions/{*}/checkpoint";
@@ -76,9 +79,6 @@ const NOT_SERVED: &[(&str, &str, &str)] = &[
     ("GET", "/2015-03-31/event-source-mappings/{}", "GetEventSourceMapping"),
     ("PUT", "/2015-03-31/event-source-mappings/{}", "UpdateEventSourceMapping"),
     ("DELETE", "/2015-03-31/event-source-mappings/{}", "DeleteEventSourceMapping"),
-    ("PUT", "/2017-10-31/functions/{}/concurrency", "PutFunctionConcurrency"),
-    ("DELETE", "/2017-10-31/functions/{}/concurrency", "DeleteFunctionConcurrency"),
-    ("GET", "/2019-09-30/functions/{}/concurrency", "GetFunctionConcurrency"),
     ("POST", "/2021-10-31/functions/{}/url", "CreateFunctionUrlConfig"),
     ("GET", "/2021-10-31/functions/{}/url", "GetFunctionUrlConfig"),
     ("PUT", "/2021-10-31/functions/{}/url", "UpdateFunctionUrlConfig"),

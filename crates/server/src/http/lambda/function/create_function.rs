@@ -61,6 +61,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         next_version: 1,
         aliases: BTreeMap::new(),
         tags,
+        reserved_concurrency: None,
         policies: Policies::default(),
         event_invoke_configs: BTreeMap::new(),
     };

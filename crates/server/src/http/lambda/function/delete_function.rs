@@ -14,6 +14,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let Some(qualifier) = reference.qualifier.as_deref() else {
         let function = services.functions.delete(&reference).await?;
         retire_all(services, &function);
+        services.concurrency.forget(&function.name).await?;
         return Ok(Response::empty(204));
     };
     let number = match qualifier.parse::<Version>() {

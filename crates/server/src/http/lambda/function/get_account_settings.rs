@@ -6,21 +6,12 @@ use serde_json::json;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
-use crate::limits::FUNCTIONS_MAX;
 
 /// Returns limits and usage. For code there is no quota but the disk: the limit is what is used and what is free.
 pub async fn handle(services: &Services, _request: &Request) -> Result<Response, Error> {
-    let (mut count, mut used_bytes) = (0_u64, 0_u64);
-    let mut after: Option<String> = None;
-    loop {
-        let functions = services.functions.list(after.as_deref(), FUNCTIONS_MAX).await?;
-        let Some(last) = functions.last() else { break };
-        after = Some(last.name.to_string());
-        count += functions.len() as u64;
-        let versions = functions.iter().flat_map(|function| function.versions.values().chain([&function.latest]));
-        used_bytes += versions.map(|version| version.code.size).sum::<u64>();
-    }
-    let processes = services.runner.processes_max();
+    let functions = services.functions.all().await?;
+    let versions = functions.iter().flat_map(|function| function.versions.values().chain([&function.latest]));
+    let used_bytes: u64 = versions.map(|version| version.code.size).sum();
     Ok(Response::json(
         200,
         &json!({
@@ -28,10 +19,10 @@ pub async fn handle(services: &Services, _request: &Request) -> Result<Response,
                 "TotalCodeSize": used_bytes.saturating_add(services.code.free_bytes()),
                 "CodeSizeUnzipped": CODE_BYTES_MAX,
                 "CodeSizeZipped": ZIP_BYTES_MAX,
-                "ConcurrentExecutions": processes,
-                "UnreservedConcurrentExecutions": processes,
+                "ConcurrentExecutions": services.concurrency.total(),
+                "UnreservedConcurrentExecutions": services.concurrency.unreserved(&functions),
             },
-            "AccountUsage": {"TotalCodeSize": used_bytes, "FunctionCount": count},
+            "AccountUsage": {"TotalCodeSize": used_bytes, "FunctionCount": functions.len()},
         }),
     ))
 }

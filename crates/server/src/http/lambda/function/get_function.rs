@@ -15,6 +15,9 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         "Configuration": configuration(services, &found.function, found.version, found.qualified),
         "Code": {"RepositoryType": "Everstep"},
     });
+    if let Some(concurrency) = found.function.reserved_concurrency {
+        shape["Concurrency"] = json!({"ReservedConcurrentExecutions": concurrency});
+    }
     if !found.function.tags.is_empty() {
         shape["Tags"] = json!(found.function.tags);
     }

@@ -9,7 +9,7 @@ use everstep_core::id::{ExecutionName, TenantId, Version};
 use everstep_core::limits::{ASYNC_PAYLOAD_BYTES_MAX, SYNC_EXECUTION_TIMEOUT_SECONDS_MAX, SYNC_PAYLOAD_BYTES_MAX};
 use everstep_core::{ErrorObject, Execution, Intake};
 use everstep_engine::{Error as EngineError, new_execution_id, new_request_id};
-use everstep_worker::{Failure, Invocation, Outcome as PlainOutcome};
+use everstep_worker::{Failure, Invocation, Outcome as PlainOutcome, Throttle};
 use http::StatusCode;
 
 use super::named_function;
@@ -18,7 +18,7 @@ use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
 use crate::limits::CLIENT_CONTEXT_BYTES_MAX;
-use crate::runner::{UNQUALIFIED, execution_timeout_seconds, new_trace_id, retention_days};
+use crate::runner::{UNQUALIFIED, check_tenant, execution_timeout_seconds, new_trace_id, retention_days};
 
 /// How a caller wants a function to be invoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,9 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     }
     if durable && invocation_type == InvocationType::RequestResponse {
         check_sync_timeout(&found)?;
+        if found.function.reserved_concurrency == Some(0) {
+            return Err(Error::throttled(Throttle::Reserved));
+        }
     }
     let response = match (invocation_type, durable) {
         (InvocationType::DryRun, _) => Response::empty(204),
@@ -110,21 +113,14 @@ fn execution_name(request: &Request) -> Result<Option<ExecutionName>, Error> {
 }
 
 fn tenant(request: &Request, found: &Found) -> Result<Option<TenantId>, Error> {
-    let isolated = found.configuration().kept.contains_key("TenancyConfig");
-    match request.header("x-amz-tenant-id") {
-        None if isolated => {
-            Err(Error::invalid_parameter("The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your request and try again."))
-        }
-        None => Ok(None),
-        Some(_) if !isolated => {
-            Err(Error::invalid_parameter("The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."))
-        }
-        Some(text) => text.parse().map(Some).map_err(|_| {
-            Error::validation(format!(
-                "1 validation error detected: Value '{text}' at 'tenantId' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9\\._:\\/=+\\-@ ]+ and have length between 1 and 256"
-            ))
-        }),
-    }
+    let given = request.header("x-amz-tenant-id");
+    check_tenant(found.configuration(), given)?;
+    let Some(text) = given else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| {
+        Error::validation(format!(
+            "1 validation error detected: Value '{text}' at 'tenantId' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9\\._:\\/=+\\-@ ]+ and have length between 1 and 256"
+        ))
+    })
 }
 
 fn check_sync_timeout(found: &Found) -> Result<(), Error> {
@@ -211,7 +207,7 @@ async fn invoke_plain(
     tenant_id: Option<TenantId>,
 ) -> Result<Response, Error> {
     let PlainOutcome { result, log_tail, .. } =
-        services.runner.invoke(found, plain_invocation(services, request, found, tenant_id)?).await;
+        services.runner.invoke(found, plain_invocation(services, request, found, tenant_id)?).await?;
     let response = match result {
         Ok(bytes) => body(bytes),
         Err(Failure { payload, .. }) => body(payload).with_header("x-amz-function-error", "Unhandled"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use everstep_api::DurableConfig;
-use everstep_api::function::{DeadLetterConfig, LoggingConfig, Settings};
+use everstep_api::function::{DeadLetterConfig, LoggingConfig, Settings, TenancyConfig};
 use everstep_api::validation::Violations;
 use everstep_core::limits::{DURATION_SECONDS_MAX, FUNCTION_TIMEOUT_SECONDS_MAX, RETENTION_DAYS_MAX};
 use everstep_worker::Runtime;
@@ -64,6 +64,12 @@ pub(super) fn check(settings: &Settings) -> Result<(), Error> {
     }
     if let Some(LoggingConfig { log_format: Some(format), .. }) = &settings.logging_config {
         violations.one_of(format, "loggingConfig.logFormat", &[("JSON", ()), ("Text", ())]);
+    }
+    if let Some(TenancyConfig { tenant_isolation_mode }) = &settings.tenancy_config {
+        let mode = tenant_isolation_mode.as_deref();
+        if let Some(mode) = violations.present(mode, "tenancyConfig.tenantIsolationMode") {
+            violations.one_of(mode, "tenancyConfig.tenantIsolationMode", &[("PER_TENANT", ())]);
+        }
     }
     violations.finish().map_err(Error::validation)?;
 
@@ -156,7 +162,7 @@ pub(super) fn take_over(settings: &Settings, configuration: &mut Configuration) 
     }
     let kept: [(&str, Option<Value>); 4] = [
         ("TracingConfig", settings.tracing_config.clone()),
-        ("TenancyConfig", settings.tenancy_config.clone()),
+        ("TenancyConfig", settings.tenancy_config.as_ref().map(|tenancy| json!(tenancy))),
         ("Architectures", settings.architectures.as_ref().map(|architectures| json!(architectures))),
         ("EphemeralStorage", settings.ephemeral_storage.clone()),
     ];
@@ -202,6 +208,13 @@ mod tests {
         );
         check_settings(json!({"Environment": {"Variables": {"KEY": "v".repeat(4_093)}}}), Ok(()));
         check_settings(json!({"Environment": {"Variables": {"KEY": "v".repeat(4_094)}}}), Err("4096 bytes"));
+    }
+
+    #[test]
+    fn tenants_are_kept_apart_or_not() {
+        check_settings(json!({"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}), Ok(()));
+        check_settings(json!({"TenancyConfig": {"TenantIsolationMode": "NONE"}}), Err("[PER_TENANT]"));
+        check_settings(json!({"TenancyConfig": {}}), Err("null at 'tenancyConfig.tenantIsolationMode'"));
     }
 
     #[test]

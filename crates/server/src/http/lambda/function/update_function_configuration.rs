@@ -24,6 +24,11 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
                     "DurableConfig cannot be added to a function that was created without it: create a new function.",
                 ));
             }
+            if given.tenancy_config.is_some() {
+                return Err(Error::invalid_parameter(
+                    "TenancyConfig cannot be changed after a function was created: create a new function.",
+                ));
+            }
             let before = function.latest.clone();
             settings::take_over(&given, &mut function.latest);
             function.latest.revision_id = new_revision_id();
