@@ -13,6 +13,7 @@ mod invoke;
 mod logs;
 mod moments;
 mod output;
+mod runtimes;
 mod serve;
 mod timeline;
 mod verify;
@@ -55,6 +56,8 @@ enum Command {
     Functions(functions::Functions),
     /// Show what functions print
     Logs(logs::Logs),
+    /// See and install what functions run on
+    Runtimes(runtimes::Runtimes),
     /// Check that every stored log replays to the stored state (the server must not run)
     Verify(verify::Verify),
     /// Print a script that completes commands in a shell
@@ -92,6 +95,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Callback(callback) => callback.run().await?,
         Command::Functions(functions) => functions.run().await?,
         Command::Logs(logs) => logs.run().await?,
+        Command::Runtimes(runtimes) => runtimes.run().await?,
         Command::Verify(verify) => verify.run().await?,
         Command::Completion { shell } => {
             let mut script = Vec::new();
@@ -113,6 +117,7 @@ fn start_logging(command: &Command) {
         | Command::Callback(_)
         | Command::Functions(_)
         | Command::Logs(_)
+        | Command::Runtimes(_)
         | Command::Verify(_)
         | Command::Completion { .. } => "error",
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use everstep_core::id::Place;
-use everstep_worker::Progress;
+use everstep_worker::{Install, Progress};
 use serde::Deserialize;
 
 /// How a server is set up.
@@ -24,6 +24,8 @@ pub struct Config {
     pub runtimes: Option<PathBuf>,
     /// Interpreters by runtime id, such as `python3.13`.
     pub interpreters: BTreeMap<String, PathBuf>,
+    /// Whether a runtime that is missing is installed at its first use.
+    pub install: bool,
     /// How long a process may be idle.
     pub idle_limit: Duration,
     /// How many processes functions may have.
@@ -43,6 +45,7 @@ struct File {
     runtimes: Option<PathBuf>,
     #[serde(default)]
     interpreters: BTreeMap<String, PathBuf>,
+    install: Option<bool>,
     idle_seconds: Option<u64>,
     processes: Option<usize>,
 }
@@ -66,6 +69,7 @@ impl Config {
             account: "123456789012".into(),
             runtimes: None,
             interpreters: BTreeMap::new(),
+            install: true,
             idle_limit: Duration::from_secs(IDLE_SECONDS_DEFAULT),
             processes_max: PROCESSES_DEFAULT,
             progress: std::sync::Arc::new(|_| {}),
@@ -79,13 +83,14 @@ impl Config {
     pub fn read_file(&mut self, path: &Path) -> anyhow::Result<()> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let file: File = toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))?;
-        let File { data, listen, region, account, runtimes, interpreters, idle_seconds, processes } = file;
+        let File { data, listen, region, account, runtimes, interpreters, install, idle_seconds, processes } = file;
         self.data = data.unwrap_or_else(|| self.data.clone());
         self.listen = listen.unwrap_or(self.listen);
         self.region = region.unwrap_or_else(|| self.region.clone());
         self.account = account.unwrap_or_else(|| self.account.clone());
         self.runtimes = runtimes.or(self.runtimes.take());
         self.interpreters.extend(interpreters);
+        self.install = install.unwrap_or(self.install);
         self.idle_limit = idle_seconds.map_or(self.idle_limit, Duration::from_secs);
         self.processes_max = processes.unwrap_or(self.processes_max);
         Ok(())
@@ -106,6 +111,7 @@ impl Config {
             worker.runtimes_dir.clone_from(runtimes);
         }
         worker.interpreters = self.interpreters.clone();
+        worker.install = if self.install { Install::Everything } else { Install::Nothing };
         worker.idle_limit = self.idle_limit;
         worker.processes_max = self.processes_max;
         worker.progress = self.progress.clone();

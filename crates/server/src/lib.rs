@@ -7,6 +7,7 @@ pub mod access;
 pub mod config;
 pub mod functions;
 pub mod http;
+pub mod runtimes;
 
 mod concurrency;
 mod destinations;

@@ -1,6 +1,7 @@
 //! Why a runtime could not be made ready.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::Runtime;
 
@@ -27,6 +28,16 @@ pub enum Error {
         command: String,
         /// How it ended and its last lines.
         detail: String,
+    },
+    /// A bundle of runtimes could not be made or installed; nothing of it was kept.
+    #[error("cannot {action} `{}`: {reason}", file.display())]
+    Bundle {
+        /// `install` or `write`.
+        action: &'static str,
+        /// The bundle.
+        file: PathBuf,
+        /// What is wrong with it, or with the disk.
+        reason: String,
     },
     /// A file or process operation failed.
     #[error("cannot {action}")]

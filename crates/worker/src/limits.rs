@@ -58,3 +58,9 @@ pub const BACKLOG_MAX: usize = 50_000;
 /// Invocations of one function that may wait for concurrency at once, so that no function fills the backlog alone.
 /// Source: ours.
 pub const BACKLOG_PER_FUNCTION_MAX: usize = 10_000;
+
+/// Bytes of a bundle of runtimes, unpacked. Source: ours; every runtime together has one.
+pub const BUNDLE_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
+
+/// Bytes of what a bundle says of itself. Source: ours; it is a kilobyte.
+pub const BUNDLE_MANIFEST_BYTES_MAX: u64 = 1024 * 1024;

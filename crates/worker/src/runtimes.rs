@@ -2,9 +2,14 @@
 //!
 //! A [`Runtimes`] sees the directory that servers see, and needs none of them to run.
 
+mod bundle;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::language::{Found, Interpreter, Managed, Toolchains};
+use tokio::task::spawn_blocking;
+
+use crate::language::{self, Found, Interpreter, Managed, Toolchains};
 use crate::{Config, Error, Runtime};
 
 /// The runtimes as a server with the same settings would use them.
@@ -123,8 +128,121 @@ impl Runtimes {
         }
         Ok(self.status(runtime).await)
     }
+
+    /// Writes all that these runtimes need to one file, and installs what is missing before. Interpreters of the
+    /// machine or the operator do not go into it, as they cannot be carried; an installed one does.
+    ///
+    /// # Errors
+    /// [`Error`] says what is missing and what to do. Nothing half-done is kept.
+    pub async fn bundle(&self, runtimes: &[Runtime], file: &Path) -> Result<(), Error> {
+        let mut directories = BTreeSet::new();
+        for runtime in runtimes {
+            if let Some(managed) = Managed::of(*runtime) {
+                let interpreter = self.toolchains.install(managed).await?;
+                self.toolchains.packages(managed.language, &interpreter).await?;
+                directories.extend(directories_of(managed));
+            }
+        }
+        let (home, file) = (self.directory().to_owned(), file.to_owned());
+        let runtimes: Vec<String> = runtimes.iter().map(Runtime::to_string).collect();
+        let writing = spawn_blocking(move || {
+            bundle::write(&home, &directories, &runtimes, &file).map_err(|problem| Error::Bundle {
+                action: "write",
+                file,
+                reason: problem.to_string(),
+            })
+        });
+        writing.await.expect("writing a bundle does not panic")
+    }
+
+    /// Installs all that a bundle holds, or nothing; what is there already stays. Returns its runtimes.
+    ///
+    /// # Errors
+    /// [`Error::Bundle`] if it is damaged, for another kind of machine, or made by another version of Everstep that
+    /// looks for other directories.
+    pub async fn install_bundle(&self, file: &Path) -> Result<Vec<Runtime>, Error> {
+        let (home, file) = (self.directory().to_owned(), file.to_owned());
+        let installing = spawn_blocking(move || {
+            let fresh = language::fresh_dir(&home)?;
+            let known =
+                |id: &str| id.parse().ok().map(|runtime| Managed::of(runtime).map(directories_of).unwrap_or_default());
+            let manifest = bundle::read(&file, known, fresh.path()).map_err(|problem| Error::Bundle {
+                action: "install",
+                file,
+                reason: problem.to_string(),
+            })?;
+            for name in bundle::directories(&manifest) {
+                language::publish(&fresh, &fresh.path().join(name), &home.join(name))?;
+            }
+            Ok(manifest.runtimes.iter().filter_map(|id| id.parse().ok()).collect())
+        });
+        installing.await.expect("installing a bundle does not panic")
+    }
+}
+
+/// Returns the names of the directories that a runtime consists of.
+fn directories_of(managed: Managed) -> BTreeSet<String> {
+    [managed.directory(), managed.language.packages_directory(managed.series)].into()
 }
 
 fn program(interpreter: &Interpreter) -> Program {
     Program { path: interpreter.program.clone(), version: interpreter.version.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A runtimes directory with a script that claims to be Python 3.13, and an SDK.
+    fn filled() -> (tempfile::TempDir, Runtimes) {
+        let (home, runtimes) = empty();
+        let managed = Managed::of(Runtime::Python313).unwrap();
+        let python = runtimes.directory().join(managed.directory()).join("bin/python3.13");
+        fs::create_dir_all(python.parent().unwrap()).unwrap();
+        fs::write(&python, "#!/bin/sh\necho 3.13.1\necho \"$0\"\n").unwrap();
+        fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+        let sdk = runtimes.directory().join(managed.language.packages_directory(managed.series));
+        fs::create_dir_all(&sdk).unwrap();
+        fs::write(sdk.join("boto3.py"), "x = 1\n".repeat(10_000)).unwrap();
+        (home, runtimes)
+    }
+
+    fn empty() -> (tempfile::TempDir, Runtimes) {
+        let home = tempfile::tempdir().unwrap();
+        let runtimes = Runtimes::new(&Config::new(home.path(), "http://127.0.0.1:9"));
+        (home, runtimes)
+    }
+
+    #[tokio::test]
+    async fn a_bundle_makes_its_runtimes_whole_elsewhere() {
+        let (home, here) = filled();
+        let (_elsewhere, there) = empty();
+        let file = home.path().join("bundle");
+        here.bundle(&[Runtime::Python313, Runtime::ProvidedAl2023], &file).await.unwrap();
+        let installed = there.install_bundle(&file).await.unwrap();
+        assert_eq!(installed, [Runtime::Python313, Runtime::ProvidedAl2023]);
+        for managed in installed.into_iter().filter_map(Managed::of) {
+            for name in directories_of(managed) {
+                assert_eq!(fs::metadata(there.directory().join(name)).unwrap().permissions().mode() & 0o777, 0o755);
+            }
+        }
+        let again = there.install_bundle(&file).await.unwrap();
+        assert_eq!(again.len(), 2, "what is there stays");
+    }
+
+    #[tokio::test]
+    async fn a_damaged_bundle_leaves_nothing() {
+        let (home, here) = filled();
+        let (_elsewhere, there) = empty();
+        let file = home.path().join("bundle");
+        here.bundle(&[Runtime::Python313], &file).await.unwrap();
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, &whole[..whole.len() - 40]).unwrap();
+        let error = there.install_bundle(&file).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot install `{}`: ", file.display())), "{error}");
+        assert_eq!(fs::read_dir(there.directory()).unwrap().count(), 0);
+    }
 }

@@ -69,7 +69,7 @@ impl Site {
 }
 
 /// Makes an empty directory inside `parent`, removed on drop.
-pub(super) fn fresh_dir(parent: &Path) -> Result<TempDir, Error> {
+pub(crate) fn fresh_dir(parent: &Path) -> Result<TempDir, Error> {
     fs::create_dir_all(parent).map_err(Error::io(format!("create {}", parent.display())))?;
     let fresh = tempfile::Builder::new().prefix(".new-").tempdir_in(parent);
     fresh.map_err(Error::io(format!("make a directory in {}", parent.display())))
@@ -77,7 +77,7 @@ pub(super) fn fresh_dir(parent: &Path) -> Result<TempDir, Error> {
 
 /// Moves a directory to where it stays, in one step, with its content on disk before its name. If someone else was
 /// faster, theirs stays.
-pub(super) fn publish(fresh: &TempDir, product: &Path, target: &Path) -> Result<(), Error> {
+pub(crate) fn publish(fresh: &TempDir, product: &Path, target: &Path) -> Result<(), Error> {
     let doing = |action: &str| Error::io(format!("{action} {}", product.display()));
     make_readable(product).map_err(doing("make readable"))?;
     let flushed = File::open(fresh.path()).and_then(|directory| Ok(rustix::fs::syncfs(directory)?));

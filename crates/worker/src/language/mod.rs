@@ -26,6 +26,7 @@ use tokio::sync::OnceCell;
 
 use crate::{Config, Error, Function, Install, Progress, Runtime};
 
+pub(crate) use install::{fresh_dir, publish};
 pub(crate) use interpreter::Interpreter;
 pub(crate) use managed::{Language, Managed};
 pub(crate) use search::Found;
@@ -245,12 +246,12 @@ impl Toolchains {
         if directory.is_dir() {
             return Ok(directory);
         }
-        let fresh = install::fresh_dir(&self.runtimes_dir)?;
+        let fresh = fresh_dir(&self.runtimes_dir)?;
         for (name, text) in BOOTSTRAPS {
             let path = fresh.path().join(name);
             std::fs::write(&path, text).map_err(Error::io(format!("write {}", path.display())))?;
         }
-        install::publish(&fresh, fresh.path(), &directory)?;
+        publish(&fresh, fresh.path(), &directory)?;
         Ok(directory)
     }
 }

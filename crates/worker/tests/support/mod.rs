@@ -33,6 +33,7 @@ impl World {
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(runtimes(), "http://127.0.0.1:9");
+        config.runtimes_dir = runtimes();
         config.install = Install::Interpreters;
         change(&mut config);
         let (keys, logs) = (Arc::new(Keys::default()), Arc::new(Logs::default()));
