@@ -1,6 +1,7 @@
 //! The HTTP edge: read a request, know its sender, find its operation, answer in AWS's terms.
 
 pub mod error;
+mod event_stream;
 mod lambda;
 mod logs;
 mod marker;
@@ -91,7 +92,7 @@ async fn serve(services: &Services, request: axum::extract::Request) -> axum::re
         builder = builder.header(*name, value);
     }
     builder = builder.header("date", httpdate(SystemTime::now()));
-    builder.body(axum::body::Body::from(answer.body)).expect("headers are written by hand or checked")
+    builder.body(answer.body).expect("headers are written by hand or checked")
 }
 
 /// Writes the `Date` header, by which clients with a wrong clock correct themselves.

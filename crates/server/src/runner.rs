@@ -11,7 +11,11 @@ use everstep_core::{Effect, ErrorObject, limits};
 use everstep_engine::{
     Acquired, AsyncEnding, DurableRun, EventInvokeConfig, HandlerAnswer, PlainRun, Resolved, Slot, Unavailable,
 };
-use everstep_worker::{Failure, FailureKind, Invocation, LogFormat, Outcome, Supervisor, code};
+use everstep_worker::{
+    Failure, FailureKind, Invocation, LogFormat, Outcome, StreamPart, Supervisor, code, response_stream,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tracing::warn;
 
 use crate::access::Keys;
@@ -25,6 +29,24 @@ pub struct Runner {
     code: Arc<code::Store>,
     keys: Arc<Keys>,
     supervisor: Arc<Supervisor>,
+}
+
+/// A response that is read while it is written: first its parts, then what came of it.
+pub struct Streaming {
+    /// The parts, none if the function does not stream.
+    pub parts: mpsc::Receiver<StreamPart>,
+    outcome: JoinHandle<Outcome>,
+}
+
+impl Streaming {
+    /// Waits for the outcome.
+    pub async fn outcome(self) -> Outcome {
+        self.outcome.await.expect("an invocation does not panic")
+    }
+}
+
+fn failed(failure: Failure) -> Outcome {
+    Outcome { result: Err(failure), log_tail: Vec::new(), duration: Duration::ZERO }
 }
 
 /// Why a durable function cannot be invoked by that name, in AWS's words.
@@ -41,16 +63,40 @@ impl Runner {
     /// # Errors
     /// `TooManyRequestsException` if there is no concurrency left.
     pub async fn invoke(&self, found: &Found, invocation: Invocation) -> Result<Outcome, Error> {
+        Ok(match self.slot(found, &invocation).await? {
+            Ok(slot) => slot.invoke(invocation).await,
+            Err(failure) => failed(failure),
+        })
+    }
+
+    /// Invokes a plain function for a caller that reads its response while it is written.
+    ///
+    /// # Errors
+    /// As [`Self::invoke`].
+    pub async fn invoke_streaming(&self, found: &Found, invocation: Invocation) -> Result<Streaming, Error> {
+        let (sender, parts) = response_stream();
+        let outcome = match self.slot(found, &invocation).await? {
+            Ok(slot) => tokio::spawn(slot.invoke_streaming(invocation, sender)),
+            Err(failure) => tokio::spawn(async { failed(failure) }),
+        };
+        Ok(Streaming { parts, outcome })
+    }
+
+    /// Waits for a process that is ready for an invocation.
+    async fn slot(
+        &self,
+        found: &Found,
+        invocation: &Invocation,
+    ) -> Result<Result<everstep_worker::Slot, Failure>, Error> {
         let tenant = invocation.tenant_id.clone();
-        let failed = |failure| Outcome { result: Err(failure), log_tail: Vec::new(), duration: Duration::ZERO };
         let function = match self.process(&found.function.name, found.version, found.configuration(), tenant) {
             Ok(function) => function,
-            Err(error) => return Ok(failed(platform_failure(&error))),
+            Err(error) => return Ok(Err(platform_failure(&error))),
         };
         match self.supervisor.acquire_unless_throttled(&function).await {
-            Ok(slot) => Ok(slot.invoke(invocation).await),
+            Ok(slot) => Ok(Ok(slot)),
             Err(everstep_worker::Unavailable::Throttled(throttle)) => Err(Error::throttled(throttle)),
-            Err(everstep_worker::Unavailable::Failed(failure)) => Ok(failed(failure)),
+            Err(everstep_worker::Unavailable::Failed(failure)) => Ok(Err(failure)),
         }
     }
 

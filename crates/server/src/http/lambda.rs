@@ -68,6 +68,7 @@ async fn dispatch(services: &Services, operation: Operation, request: &Request) 
         Operation::GetFunctionConcurrency => function::concurrency::get(services, request).await,
         Operation::DeleteFunctionConcurrency => function::concurrency::delete(services, request).await,
         Operation::Invoke => function::invoke::handle(services, request).await,
+        Operation::InvokeWithResponseStream => function::invoke_with_response_stream::handle(services, request).await,
         Operation::ListDurableExecutionsByFunction => {
             durable::list_durable_executions_by_function::handle(services, request).await
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use axum::body::Body;
 use bytes::Bytes;
 use everstep_api::validation::Violations;
 use everstep_core::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
@@ -38,19 +39,23 @@ pub struct Response {
     /// Headers beside the ones that every answer has.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
-    pub body: Bytes,
+    pub body: Body,
 }
 
 impl Response {
     /// Answers with a JSON document.
     pub fn json(status: u16, document: &impl serde::Serialize) -> Self {
-        let body = serde_json::to_vec(document).expect("shapes serialise").into();
-        Self { status: status_code(status), headers: Vec::new(), body }
+        Self::bytes(status, serde_json::to_vec(document).expect("shapes serialise"))
     }
 
     /// Answers without a body.
     pub fn empty(status: u16) -> Self {
-        Self { status: status_code(status), headers: Vec::new(), body: Bytes::new() }
+        Self::bytes(status, Bytes::new())
+    }
+
+    /// Answers with a body that is JSON already, or of the type that a header says.
+    pub fn bytes(status: u16, body: impl Into<Body>) -> Self {
+        Self { status: status_code(status), headers: Vec::new(), body: body.into() }
     }
 
     /// Adds a header.

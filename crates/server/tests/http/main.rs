@@ -10,4 +10,5 @@ mod permissions;
 mod processes;
 mod requests;
 mod signatures;
+mod streaming;
 mod world;

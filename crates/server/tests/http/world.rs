@@ -133,8 +133,7 @@ impl World {
 
     /// Sends a request as it is, and checks what every answer has.
     pub(crate) async fn deliver(&self, wire: &Wire) -> Answer {
-        let exchange = tokio::time::timeout(PATIENCE, exchange(self.address(), wire));
-        let answer = exchange.await.expect("an answer");
+        let answer = self.exchange(wire).await;
         let header = |name: &str| answer.header(name).unwrap_or_else(|| panic!("no `{name}`: {answer:?}"));
         assert_eq!(redacted(header("x-amzn-requestid")), "<uuid>");
         assert!(header("date").ends_with(" GMT"), "{answer:?}");
@@ -143,6 +142,11 @@ impl World {
         assert_eq!(header("content-type"), content_type);
         assert_eq!(answer.header("x-amzn-errortype").is_some(), answer.status >= 400, "{answer:?}");
         answer
+    }
+
+    /// Sends a request as it is.
+    pub(crate) async fn exchange(&self, wire: &Wire) -> Answer {
+        tokio::time::timeout(PATIENCE, exchange(self.address(), wire)).await.expect("an answer")
     }
 
     /// Invokes a function.
@@ -296,7 +300,21 @@ async fn exchange(address: SocketAddr, wire: &Wire) -> Answer {
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line").parse().unwrap();
     let headers = lines.map(|line| line.split_once(": ").map(|(name, value)| (name.into(), value.into())).unwrap());
-    Answer { status, headers: headers.collect(), body: bytes[end + 4..].to_vec() }
+    let headers: Vec<(String, String)> = headers.collect();
+    let body = bytes[end + 4..].to_vec();
+    let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    Answer { status, headers, body: if chunked { dechunked(&body) } else { body } }
+}
+
+/// Joins the chunks of a body.
+fn dechunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        body.extend_from_slice(&rest[end + 2..end + 2 + length]);
+        rest = &rest[end + 4 + length..];
+    }
+    body
 }
 
 /// Returns the request that creates a function of `bootstrap`.

@@ -9,6 +9,7 @@ pub mod get_account_settings;
 pub mod get_function;
 pub mod get_function_configuration;
 pub mod invoke;
+pub mod invoke_with_response_stream;
 pub mod list_functions;
 pub mod list_versions_by_function;
 pub mod permissions;

@@ -53,6 +53,7 @@ operations! {
     GetFunctionConcurrency "GET" "/2019-09-30/functions/{}/concurrency";
     DeleteFunctionConcurrency "DELETE" "/2017-10-31/functions/{}/concurrency";
     Invoke "POST" "/2015-03-31/functions/{}/invocations";
+    InvokeWithResponseStream "POST" "/2021-11-15/functions/{}/response-streaming-invocations";
     ListDurableExecutionsByFunction "GET" "/2025-12-01/functions/{}/durable-executions";
     CheckpointDurableExecution "POST" "/2025-12-01/durable-executions/{*}/checkpoint";
     GetDurableExecutionState "GET" "/2025-12-01/durable-executions/{*}/state";
@@ -84,7 +85,6 @@ const NOT_SERVED: &[(&str, &str, &str)] = &[
     ("PUT", "/2021-10-31/functions/{}/url", "UpdateFunctionUrlConfig"),
     ("DELETE", "/2021-10-31/functions/{}/url", "DeleteFunctionUrlConfig"),
     ("GET", "/2021-10-31/functions/{}/urls", "ListFunctionUrlConfigs"),
-    ("POST", "/2021-11-15/functions/{}/response-streaming-invocations", "InvokeWithResponseStream"),
     ("POST", "/2014-11-13/functions/{}/invoke-async", "InvokeAsync"),
 ];
 

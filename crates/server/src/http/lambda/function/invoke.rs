@@ -10,7 +10,6 @@ use everstep_core::limits::{ASYNC_PAYLOAD_BYTES_MAX, SYNC_EXECUTION_TIMEOUT_SECO
 use everstep_core::{ErrorObject, Execution, Intake};
 use everstep_engine::{Error as EngineError, new_execution_id, new_request_id};
 use everstep_worker::{Failure, Invocation, Outcome as PlainOutcome, Throttle};
-use http::StatusCode;
 
 use super::named_function;
 use crate::functions::Found;
@@ -22,7 +21,7 @@ use crate::runner::{UNQUALIFIED, check_tenant, execution_timeout_seconds, new_tr
 
 /// How a caller wants a function to be invoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum InvocationType {
+pub(super) enum InvocationType {
     RequestResponse,
     Event,
     DryRun,
@@ -54,12 +53,6 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     if durable && !found.qualified {
         return Err(Error::invalid_parameter(UNQUALIFIED));
     }
-    if durable && invocation_type == InvocationType::RequestResponse {
-        check_sync_timeout(&found)?;
-        if found.function.reserved_concurrency == Some(0) {
-            return Err(Error::throttled(Throttle::Reserved));
-        }
-    }
     let response = match (invocation_type, durable) {
         (InvocationType::DryRun, _) => Response::empty(204),
         (InvocationType::Event, true) => {
@@ -67,9 +60,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
             with_arn(Response::empty(202), &execution)
         }
         (InvocationType::RequestResponse, true) => {
-            let execution = start(services, request, &found, name, tenant_id, StartMode::Sync).await?;
-            let closed = services.engine.wait_until_closed(execution.start_facts().id).await?;
-            with_arn(outcome(services, &closed).await?, &closed)
+            let (result, execution) = run_durable(services, request, &found, name, tenant_id).await?;
+            with_arn(response(result), &execution)
         }
         (InvocationType::Event, false) => {
             invoke_later(services, request, &found, tenant_id).await?;
@@ -85,7 +77,7 @@ fn with_arn(response: Response, execution: &Execution) -> Response {
 }
 
 /// A payload is JSON of a bounded size, or nothing.
-fn check_payload(payload: &[u8], invocation_type: InvocationType) -> Result<(), Error> {
+pub(super) fn check_payload(payload: &[u8], invocation_type: InvocationType) -> Result<(), Error> {
     let bytes_max = match invocation_type {
         InvocationType::RequestResponse | InvocationType::DryRun => SYNC_PAYLOAD_BYTES_MAX,
         InvocationType::Event => ASYNC_PAYLOAD_BYTES_MAX,
@@ -112,7 +104,7 @@ fn execution_name(request: &Request) -> Result<Option<ExecutionName>, Error> {
     })
 }
 
-fn tenant(request: &Request, found: &Found) -> Result<Option<TenantId>, Error> {
+pub(super) fn tenant(request: &Request, found: &Found) -> Result<Option<TenantId>, Error> {
     let given = request.header("x-amz-tenant-id");
     check_tenant(found.configuration(), given)?;
     let Some(text) = given else { return Ok(None) };
@@ -178,14 +170,30 @@ async fn start(
     }
 }
 
-/// Answers a caller that waited for an execution.
-async fn outcome(services: &Services, execution: &Execution) -> Result<Response, Error> {
+/// Starts an execution and waits for its end. Returns its result, or its error as a caller gets it.
+pub(in crate::http) async fn run_durable(
+    services: &Services,
+    request: &Request,
+    found: &Found,
+    name: Option<ExecutionName>,
+    tenant_id: Option<TenantId>,
+) -> Result<(Result<Bytes, Bytes>, Execution), Error> {
+    check_sync_timeout(found)?;
+    if found.function.reserved_concurrency == Some(0) {
+        return Err(Error::throttled(Throttle::Reserved));
+    }
+    let execution = start(services, request, found, name, tenant_id, StartMode::Sync).await?;
+    let closed = services.engine.wait_until_closed(execution.start_facts().id).await?;
+    Ok((outcome(services, &closed).await?, closed))
+}
+
+async fn outcome(services: &Services, execution: &Execution) -> Result<Result<Bytes, Bytes>, Error> {
     let id = execution.start_facts().id;
     let error = match execution.outcome().expect("the execution is over") {
-        Outcome::Succeeded(None) => return Ok(body("null".into())),
+        Outcome::Succeeded(None) => return Ok(Ok(Bytes::from_static(b"null"))),
         Outcome::Succeeded(Some(result)) => {
             let texts = services.engine.texts(id, &[result], &Vec::new()).await?;
-            return Ok(body(texts.get(result).to_string().into()));
+            return Ok(Ok(texts.get(result).to_string().into()));
         }
         Outcome::Failed(error) => error.clone(),
         Outcome::TimedOut(error) | Outcome::Stopped(error) => Some(error.clone()),
@@ -197,7 +205,15 @@ async fn outcome(services: &Services, execution: &Execution) -> Result<Response,
         }
         None => ErrorObject::default(),
     };
-    Ok(Response::json(200, &function_error(&error)).with_header("x-amz-function-error", "Unhandled"))
+    Ok(Err(function_error(&error).to_string().into()))
+}
+
+/// Answers with what a function returned, or with its error.
+fn response(result: Result<Bytes, Bytes>) -> Response {
+    match result {
+        Ok(result) => Response::bytes(200, result),
+        Err(error) => Response::bytes(200, error).with_header("x-amz-function-error", "Unhandled"),
+    }
 }
 
 async fn invoke_plain(
@@ -208,17 +224,15 @@ async fn invoke_plain(
 ) -> Result<Response, Error> {
     let PlainOutcome { result, log_tail, .. } =
         services.runner.invoke(found, plain_invocation(services, request, found, tenant_id)?).await?;
-    let response = match result {
-        Ok(bytes) => body(bytes),
-        Err(Failure { payload, .. }) => body(payload).with_header("x-amz-function-error", "Unhandled"),
-    };
+    let response = response(result.map_err(|Failure { payload, .. }| payload));
     if request.header("x-amz-log-type") == Some("Tail") {
         return Ok(response.with_header("x-amz-log-result", STANDARD.encode(log_tail)));
     }
     Ok(response)
 }
 
-fn plain_invocation(
+/// Makes the invocation of a plain function that a request asks for.
+pub(in crate::http) fn plain_invocation(
     services: &Services,
     request: &Request,
     found: &Found,
@@ -271,8 +285,4 @@ async fn invoke_later(
         hops: 0,
     };
     Ok(services.engine.invoke_plain_later(invocation).await?)
-}
-
-fn body(bytes: Bytes) -> Response {
-    Response { status: StatusCode::OK, headers: Vec::new(), body: bytes }
 }
