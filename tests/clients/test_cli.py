@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from command_line import CommandLine
 from deployment import package_file
@@ -158,6 +160,44 @@ def test_logs_of_a_function_and_of_one_execution(everstep: CommandLine, name: st
     (first, *_) = [json.loads(line) for line in everstep("logs", f"{name}-2", "--json").splitlines()]
     assert set(first) >= {"timestamp", "message", "logStreamName"}
     assert "no function `nobody-has-this`" in everstep.error("logs", "nobody-has-this")
+
+
+def test_keys_are_created_used_and_revoked(everstep: CommandLine, server: EverstepServer):
+    key = everstep.json("keys", "create", "--description", "for a test")
+    assert re.search(rf"^{key['AccessKeyId']} +20.*Z +for a test$", everstep("keys", "list"), re.MULTILINE)
+    client = server.client(aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+    client.list_functions()
+    assert everstep("keys", "revoke", key["AccessKeyId"]) == f"revoked {key['AccessKeyId']}\n"
+    with pytest.raises(ClientError, match="security token .* is invalid"):
+        client.list_functions()
+    assert "last access key" in everstep.error("keys", "revoke", server.credentials()[0])
+    assert "cannot be moved" in everstep.error("dev", "clock", "next")
+
+
+def test_three_days_pass_at_once(own_server: Callable[..., EverstepServer]):
+    server = own_server(arguments=("--movable-clock",))
+    everstep = CommandLine(server)
+    code = ["--code", str(package_file("python")), "--handler", "app.handler", "--runtime", "python3.11"]
+    everstep("functions", "create", "patient", *code, "--execution-timeout", "30d", "--timeout", "60")
+    three_days = payload("step_wait_step", seconds=259_200)
+    arn = everstep("invoke", "patient", "--name", "first", "--payload", three_days, "--async").strip()
+    # It waits by itself until the execution sleeps.
+    woken = everstep("dev", "clock", "next")
+    assert f"wakes {arn}\nit is 20" in woken
+    assert "3 days 0 h ahead" in woken
+    assert "SUCCEEDED" in everstep("executions", "show", "first", "--follow")
+    history = everstep.json("executions", "history", "first")
+    times = {event["EventType"]: event["EventTimestamp"] for event in history}
+    assert times["ExecutionSucceeded"] - times["ExecutionStarted"] >= 259_200
+    assert " START RequestId: " in everstep("logs", "first", "--follow")
+    server.restart(kill=True)
+    assert everstep.json("dev", "clock", "show")["AheadSeconds"] >= 259_190
+    everstep("invoke", "patient", "--name", "second", "--payload", three_days, "--async")
+    everstep("dev", "clock", "next")
+    assert "6 days" in everstep("dev", "clock", "advance", "2h")
+    assert "SUCCEEDED" in everstep("executions", "show", "second", "--follow")
+    assert "nothing to wake up" in everstep.error("dev", "clock", "next")
+    assert "write 90s" in everstep.error("dev", "clock", "advance", "soon")
 
 
 def test_completion_and_usage(everstep: CommandLine):

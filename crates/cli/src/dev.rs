@@ -3,14 +3,24 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use everstep_server::{Config, Server};
 
+use crate::clock::Clock;
 use crate::{output, serve};
+
+const EXAMPLES: &str = "\
+Examples:
+  everstep dev
+  everstep dev clock advance 3d
+  everstep dev clock next";
 
 /// A server for development.
 #[derive(Args)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Dev {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Keep everything in this directory
     #[arg(long, env = "EVERSTEP_DATA", value_name = "DIR", default_value = ".everstep")]
     data: PathBuf,
@@ -22,9 +32,24 @@ pub struct Dev {
     runtimes: Option<PathBuf>,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Tell and move the clock that executions go by, of a server that runs
+    #[command(subcommand)]
+    Clock(Clock),
+}
+
 impl Dev {
-    /// Runs until Ctrl-C.
+    /// Tells whether it is about to run a server.
+    pub fn is_server(&self) -> bool {
+        self.command.is_none()
+    }
+
+    /// Runs until Ctrl-C, or does something with a server that runs.
     pub async fn run(self) -> anyhow::Result<()> {
+        if let Some(Command::Clock(clock)) = self.command {
+            return clock.run().await;
+        }
         anyhow::ensure!(
             self.listen.ip().is_loopback(),
             "`everstep dev` listens on loopback only; use `everstep serve --listen {}`",
@@ -33,6 +58,7 @@ impl Dev {
         let mut config = Config::new(self.data);
         config.listen = self.listen;
         config.runtimes = self.runtimes;
+        config.movable_clock = true;
         config.progress = output::installation_progress();
         let region = config.region.clone();
         serve::run(config, |server| print!("{}", welcome(server, &region))).await
@@ -57,6 +83,7 @@ In another terminal:
     --durable-config ExecutionTimeout=900,RetentionPeriodInDays=7
   aws lambda invoke --function-name 'hello:$LATEST' result.json
   everstep executions list
+  everstep dev clock next
 
 Ctrl-C ends it; what it knows stays in the data directory.
 ",

@@ -2,6 +2,7 @@
 
 mod callback;
 mod client;
+mod clock;
 mod code;
 mod demo;
 mod dev;
@@ -10,6 +11,7 @@ mod find;
 mod follow;
 mod functions;
 mod invoke;
+mod keys;
 mod logs;
 mod moments;
 mod output;
@@ -58,6 +60,8 @@ enum Command {
     Logs(logs::Logs),
     /// See and install what functions run on
     Runtimes(runtimes::Runtimes),
+    /// List, create and revoke access keys
+    Keys(keys::Keys),
     /// Check that every stored log replays to the stored state (the server must not run)
     Verify(verify::Verify),
     /// Print a script that completes commands in a shell
@@ -96,6 +100,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Functions(functions) => functions.run().await?,
         Command::Logs(logs) => logs.run().await?,
         Command::Runtimes(runtimes) => runtimes.run().await?,
+        Command::Keys(keys) => keys.run().await?,
         Command::Verify(verify) => verify.run().await?,
         Command::Completion { shell } => {
             let mut script = Vec::new();
@@ -110,14 +115,16 @@ async fn run(command: Command) -> anyhow::Result<bool> {
 fn start_logging(command: &Command) {
     let default = match command {
         Command::Serve(_) => "info",
-        Command::Dev(_) => "warn",
-        Command::Demo(_)
+        Command::Dev(dev) if dev.is_server() => "warn",
+        Command::Dev(_)
+        | Command::Demo(_)
         | Command::Invoke(_)
         | Command::Executions(_)
         | Command::Callback(_)
         | Command::Functions(_)
         | Command::Logs(_)
         | Command::Runtimes(_)
+        | Command::Keys(_)
         | Command::Verify(_)
         | Command::Completion { .. } => "error",
     };

@@ -34,6 +34,9 @@ pub struct Serve {
     /// Run at most so many function processes [default: 64]
     #[arg(long, env = "EVERSTEP_PROCESSES", value_name = "COUNT")]
     processes: Option<usize>,
+    /// Let `everstep dev clock` move the clock of executions; for tests
+    #[arg(long, env = "EVERSTEP_MOVABLE_CLOCK")]
+    movable_clock: bool,
 }
 
 impl Serve {
@@ -53,6 +56,7 @@ impl Serve {
         config.runtimes = self.runtimes.or(config.runtimes);
         config.idle_limit = self.idle_seconds.map_or(config.idle_limit, Duration::from_secs);
         config.processes_max = self.processes.unwrap_or(config.processes_max);
+        config.movable_clock |= self.movable_clock;
         config.progress = output::installation_progress();
         Ok(config)
     }

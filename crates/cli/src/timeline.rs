@@ -343,7 +343,8 @@ fn seconds(value: &Value) -> f64 {
     value.as_f64().unwrap_or_default()
 }
 
-fn duration(seconds: f64) -> String {
+/// Writes a length of time as people say it.
+pub fn duration(seconds: f64) -> String {
     let whole = seconds as u64;
     match whole {
         0 => format!("{} ms", (seconds * 1000.0).round()),

@@ -123,6 +123,15 @@ impl Client {
         Ok(self.exchange(service, Request { method: "POST", path: "/", headers: &headers, body }).await?.json()?)
     }
 
+    /// Sends a request to Everstep's own service and returns the JSON answer; the body is left out if it is null.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        Ok(self.exchange("everstep", Request { method, path, headers: &[], body }).await?.json()?)
+    }
+
     /// Sends a request without a body.
     ///
     /// # Errors

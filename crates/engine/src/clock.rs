@@ -21,6 +21,19 @@ impl Clock {
         Self { runs: true, offset: AtomicI64::new(0), moved: Notify::new() }
     }
 
+    /// Makes a clock that is so far ahead of the system's, because it was moved before a restart.
+    pub fn ahead_of_system(by: Duration) -> Self {
+        let clock = Self::system();
+        clock.advance(by);
+        clock
+    }
+
+    /// Returns how far it was moved ahead of the system's clock.
+    pub fn ahead(&self) -> Duration {
+        let offset = if self.runs { self.offset.load(Ordering::Acquire) } else { 0 };
+        Duration::from_millis(u64::try_from(offset).unwrap_or_default())
+    }
+
     /// Makes a clock that stands at `at` until it is moved.
     pub fn standing(at: Timestamp) -> Self {
         Self { runs: false, offset: AtomicI64::new(at.as_millis()), moved: Notify::new() }

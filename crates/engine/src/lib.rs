@@ -28,7 +28,7 @@ pub use asynchronous::{AsyncEnding, Condition, EventInvokeConfig};
 use cache::Cache;
 pub use clock::Clock;
 pub use functions::{Acquired, DurableRun, Functions, HandlerAnswer, PlainRun, Resolved, Slot, Unavailable};
-pub use read::HistoryPage;
+pub use read::{HistoryPage, NextWakeUp};
 use schedule::Schedule;
 
 /// How often a decision is made anew because somebody else committed first.

@@ -3,10 +3,29 @@
 use std::sync::Arc;
 
 use everstep_core::id::ExecutionId;
-use everstep_core::{Execution, Payload, Record, Rejection, Texts, view};
-use everstep_store::{ListQuery, Listed};
+use everstep_core::{Execution, Payload, Record, Rejection, Texts, Timestamp, view};
+use everstep_store::{Due, ListQuery, Listed};
 
 use crate::{Engine, Error, NewTexts};
+
+/// How many wake-ups are read at first when the next one is looked for.
+const WAKE_UPS_READ: usize = 100;
+
+/// What time will bring next.
+#[derive(Debug)]
+pub enum NextWakeUp {
+    /// This execution is awake, or something else is done: what comes next is not known before it is over.
+    AtWork(Option<ExecutionId>),
+    /// An execution sleeps until then, or something is tried again then, and nothing comes before.
+    At {
+        /// When.
+        at: Timestamp,
+        /// The execution.
+        execution: Option<Box<Execution>>,
+    },
+    /// Nothing sleeps.
+    Nothing,
+}
 
 /// A page of an execution's history.
 #[derive(Debug)]
@@ -102,6 +121,53 @@ impl Engine {
             Texts::default()
         };
         Ok(HistoryPage { execution, records, texts })
+    }
+
+    /// Looks for the next thing that time will bring: for whoever moves the clock there.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn next_wake_up(&self) -> Result<NextWakeUp, Error> {
+        let now = self.clock.now();
+        if let Some(id) = self.store.in_flight().await?.into_iter().next() {
+            return Ok(NextWakeUp::AtWork(Some(id)));
+        }
+        let forever = Timestamp::from_millis(i64::MAX);
+        // What executions owe to others is work as well, such as a plain function that one of them waits for.
+        let effect_at = self.store.effects(forever, 1).await?.first().map(|effect| effect.due);
+        if effect_at.is_some_and(|at| at <= now) {
+            return Ok(NextWakeUp::AtWork(None));
+        }
+        let sleeper = self.next_sleeper(forever).await?;
+        Ok(match sleeper {
+            Some((at, execution)) if at <= now => NextWakeUp::AtWork(Some(execution.start_facts().id)),
+            Some((at, execution)) if effect_at.is_none_or(|effect_at| at <= effect_at) => {
+                NextWakeUp::At { at, execution: Some(Box::new(execution)) }
+            }
+            Some(_) | None => match effect_at {
+                Some(at) => NextWakeUp::At { at, execution: None },
+                None => NextWakeUp::Nothing,
+            },
+        })
+    }
+
+    /// Returns the execution that wakes first, and when. What is over only waits to be forgotten, which does not count.
+    async fn next_sleeper(&self, until: Timestamp) -> Result<Option<(Timestamp, Execution)>, Error> {
+        let mut limit = WAKE_UPS_READ;
+        loop {
+            let due = self.store.due(until, limit).await?;
+            for Due { execution: id, wake_up } in &due {
+                if let Some(execution) = self.execution(*id).await?
+                    && execution.ended_at().is_none()
+                {
+                    return Ok(Some((*wake_up, execution)));
+                }
+            }
+            if due.len() < limit {
+                return Ok(None);
+            }
+            limit *= 10;
+        }
     }
 
     /// Returns a page of executions.

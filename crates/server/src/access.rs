@@ -1,25 +1,31 @@
 //! Who may do what: the keys that sign requests.
 //!
-//! The operator's key is made by the first start and kept in the catalog. Every function process gets a key of its
+//! The operator's first key is made by the first start; keys are kept in the catalog, and several may be good. Every function process gets a key of its
 //! own, which lives as long as the process and may only checkpoint the execution that the process runs.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use everstep_core::id::ExecutionId;
-use everstep_store::{Catalog, Error as StoreError, Kind};
+use everstep_store::{Catalog, Error as StoreError, Kind, Revision};
 use everstep_worker::{CredentialSource, Credentials, Function};
 use serde::{Deserialize, Serialize};
 
 /// A key that signs requests: its id and its secret.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessKey {
     /// The id, which travels with each request.
     pub access_key_id: String,
     /// The secret, which never does.
     pub secret_access_key: String,
+    /// When it was made, in milliseconds since the epoch; unknown of the first key of an old store.
+    #[serde(default)]
+    pub created_at_millis: Option<i64>,
+    /// Whose it is, or what it is for.
+    #[serde(default)]
+    pub description: String,
 }
 
 /// Who sent a request.
@@ -38,8 +44,29 @@ pub enum Principal {
 
 /// The keys that are good now.
 pub struct Keys {
-    operator: AccessKey,
-    processes: Mutex<HashMap<String, ProcessKey>>,
+    catalog: Arc<dyn Catalog>,
+    /// The operator's keys by their ids.
+    operators: RwLock<BTreeMap<String, (AccessKey, Revision)>>,
+    /// Held by who makes or revokes a key, so that two of them do not revoke the last two.
+    changing: tokio::sync::Mutex<()>,
+    processes: std::sync::Mutex<HashMap<String, ProcessKey>>,
+}
+
+/// Keys that are read at a time.
+const KEYS_PAGE: usize = 1_000;
+
+/// Why a key was not revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRevoked {
+    /// There is no such key.
+    #[error("there is no such access key")]
+    Missing,
+    /// Nobody could make another one.
+    #[error("the last key cannot be revoked")]
+    Last,
+    /// The store's fault. The key is as good as before.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 struct ProcessKey {
@@ -50,37 +77,88 @@ struct ProcessKey {
 }
 
 impl Keys {
-    /// Reads the operator's key, or makes one in a new store.
+    /// Reads the operator's keys, or makes the first one of a new store.
     ///
     /// # Errors
     /// The store's, also if it holds a key that cannot be read.
-    pub async fn open(catalog: &dyn Catalog) -> Result<Self, StoreError> {
-        let operator = loop {
-            if let Some((id, document)) = catalog.list(Kind::AccessKey, None, 1).await?.into_iter().next() {
-                break serde_json::from_str(&document.body).map_err(|error| StoreError::Failed {
-                    context: format!("access key {id} in the store cannot be read: restore it from a backup"),
-                    source: Some(error.into()),
-                })?;
-            }
-            let key = AccessKey { access_key_id: new_access_key_id("AKIA"), secret_access_key: new_secret() };
-            let body = serde_json::to_string(&key).expect("strings serialise");
-            match catalog.put(Kind::AccessKey, &key.access_key_id, None, body).await {
-                Ok(_) | Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error),
-            }
-        };
-        Ok(Self { operator, processes: Mutex::default() })
+    pub async fn open(catalog: Arc<dyn Catalog>, now_millis: i64) -> Result<Self, StoreError> {
+        let operators = read(&*catalog).await?;
+        let (operators, changing, processes) =
+            (RwLock::new(operators), tokio::sync::Mutex::default(), std::sync::Mutex::default());
+        let keys = Self { catalog, operators, changing, processes };
+        if keys.list().is_empty() {
+            keys.create("made by the first start".into(), now_millis).await?;
+        }
+        Ok(keys)
     }
 
-    /// Returns the operator's key.
-    pub fn operator(&self) -> &AccessKey {
-        &self.operator
+    /// Returns the operator's oldest key.
+    pub fn operator(&self) -> AccessKey {
+        self.list().into_iter().next().expect("the last key cannot be revoked")
+    }
+
+    /// Returns the operator's keys, the oldest one first.
+    pub fn list(&self) -> Vec<AccessKey> {
+        let mut keys: Vec<_> = self.read_operators().values().map(|(key, _)| key.clone()).collect();
+        keys.sort_by(|left, right| {
+            (left.created_at_millis, &left.access_key_id).cmp(&(right.created_at_millis, &right.access_key_id))
+        });
+        keys
+    }
+
+    /// Makes another key of the operator. Once this returns it is on disk and good.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn create(&self, description: String, now_millis: i64) -> Result<AccessKey, StoreError> {
+        let _changing = self.changing.lock().await;
+        let key = AccessKey {
+            access_key_id: new_access_key_id("AKIA"),
+            secret_access_key: new_secret(),
+            created_at_millis: Some(now_millis),
+            description,
+        };
+        let body = serde_json::to_string(&key).expect("strings serialise");
+        let revision = self.catalog.put(Kind::AccessKey, &key.access_key_id, None, body).await?;
+        self.write_operators().insert(key.access_key_id.clone(), (key.clone(), revision));
+        Ok(key)
+    }
+
+    /// Makes a key of the operator void, at once and for good.
+    ///
+    /// # Errors
+    /// [`NotRevoked`] if it is not there, or the last one.
+    pub async fn revoke_operator(&self, access_key_id: &str) -> Result<(), NotRevoked> {
+        let _changing = self.changing.lock().await;
+        let (count, found) = {
+            let operators = self.read_operators();
+            (operators.len(), operators.get(access_key_id).map(|(_, revision)| *revision))
+        };
+        let revision = found.ok_or(NotRevoked::Missing)?;
+        if count == 1 {
+            return Err(NotRevoked::Last);
+        }
+        match self.catalog.delete(Kind::AccessKey, access_key_id, revision).await {
+            // A conflict means that it is gone: by an attempt of which that was not known.
+            Ok(()) | Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.write_operators().remove(access_key_id);
+        Ok(())
+    }
+
+    fn read_operators(&self) -> RwLockReadGuard<'_, BTreeMap<String, (AccessKey, Revision)>> {
+        self.operators.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_operators(&self) -> RwLockWriteGuard<'_, BTreeMap<String, (AccessKey, Revision)>> {
+        self.operators.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whose key this is, with its secret and the session token that must come with it.
     pub fn find(&self, access_key_id: &str) -> Option<(Principal, String, Option<String>)> {
-        if access_key_id == self.operator.access_key_id {
-            return Some((Principal::Operator, self.operator.secret_access_key.clone(), None));
+        if let Some((key, _)) = self.read_operators().get(access_key_id) {
+            return Some((Principal::Operator, key.secret_access_key.clone(), None));
         }
         self.with(|processes| {
             let key = processes.get(access_key_id)?;
@@ -100,6 +178,27 @@ impl Keys {
 
     fn with<T>(&self, change: impl FnOnce(&mut HashMap<String, ProcessKey>) -> T) -> T {
         change(&mut self.processes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Reads the operator's keys, page by page.
+async fn read(catalog: &dyn Catalog) -> Result<BTreeMap<String, (AccessKey, Revision)>, StoreError> {
+    let mut found = BTreeMap::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = catalog.list(Kind::AccessKey, after.as_deref(), KEYS_PAGE).await?;
+        after = page.last().map(|(id, _)| id.clone());
+        let last = page.len() < KEYS_PAGE;
+        for (id, document) in page {
+            let key = serde_json::from_str(&document.body).map_err(|error| StoreError::Failed {
+                context: format!("access key {id} in the store cannot be read: restore it from a backup"),
+                source: Some(error.into()),
+            })?;
+            found.insert(id, (key, document.revision));
+        }
+        if last {
+            return Ok(found);
+        }
     }
 }
 
@@ -150,16 +249,36 @@ mod tests {
 
     #[tokio::test]
     async fn key_that_cannot_be_read_is_an_error_and_stays() {
-        let catalog = Memory::new();
+        let catalog = Arc::new(Memory::new());
         catalog.put(Kind::AccessKey, "AKIA", None, "{".into()).await.unwrap();
-        assert!(Keys::open(&catalog).await.err().unwrap().to_string().contains("access key AKIA"));
+        assert!(Keys::open(catalog.clone(), 1).await.err().unwrap().to_string().contains("access key AKIA"));
         assert_eq!(catalog.list(Kind::AccessKey, None, 9).await.unwrap().len(), 1);
     }
 
     #[tokio::test]
-    async fn key_is_made_once() {
-        let catalog = Memory::new();
-        let first = Keys::open(&catalog).await.unwrap().operator().clone();
-        assert!(Keys::open(&catalog).await.unwrap().operator() == &first);
+    async fn first_key_is_made_once_and_keys_of_older_versions_are_read() {
+        let catalog = Arc::new(Memory::new());
+        let first = Keys::open(catalog.clone(), 1).await.unwrap().operator();
+        assert_eq!(Keys::open(catalog, 9).await.unwrap().list(), [first]);
+        let catalog = Arc::new(Memory::new());
+        let body = r#"{"access_key_id":"AKIA","secret_access_key":"s"}"#;
+        catalog.put(Kind::AccessKey, "AKIA", None, body.into()).await.unwrap();
+        assert_eq!(Keys::open(catalog, 9).await.unwrap().operator().secret_access_key, "s");
+    }
+
+    #[tokio::test]
+    async fn revoked_keys_are_void_at_once_and_after_a_restart_and_the_last_one_stays() {
+        let catalog = Arc::new(Memory::new());
+        let keys = Keys::open(catalog.clone(), 1).await.unwrap();
+        let (first, second) = (keys.operator(), keys.create("ci".into(), 5).await.unwrap());
+        assert_eq!(keys.list(), [first.clone(), second.clone()]);
+        keys.revoke_operator(&first.access_key_id).await.unwrap();
+        assert!(keys.find(&first.access_key_id).is_none());
+        assert_eq!(keys.operator(), second);
+        assert!(matches!(keys.revoke_operator(&first.access_key_id).await, Err(NotRevoked::Missing)));
+        assert!(matches!(keys.revoke_operator(&second.access_key_id).await, Err(NotRevoked::Last)));
+        let keys = Keys::open(catalog, 9).await.unwrap();
+        assert_eq!(keys.list(), std::slice::from_ref(&second));
+        assert_eq!(keys.find(&second.access_key_id).unwrap().0, Principal::Operator);
     }
 }

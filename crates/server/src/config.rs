@@ -30,6 +30,8 @@ pub struct Config {
     pub idle_limit: Duration,
     /// How many processes functions may have.
     pub processes_max: usize,
+    /// Whether the durable clock may be moved forward: for development and tests.
+    pub movable_clock: bool,
     /// Is told of things that take a while.
     pub progress: Progress,
 }
@@ -48,6 +50,7 @@ struct File {
     install: Option<bool>,
     idle_seconds: Option<u64>,
     processes: Option<usize>,
+    movable_clock: Option<bool>,
 }
 
 /// Where to listen if nothing is said.
@@ -72,6 +75,7 @@ impl Config {
             install: true,
             idle_limit: Duration::from_secs(IDLE_SECONDS_DEFAULT),
             processes_max: PROCESSES_DEFAULT,
+            movable_clock: false,
             progress: std::sync::Arc::new(|_| {}),
         }
     }
@@ -83,7 +87,18 @@ impl Config {
     pub fn read_file(&mut self, path: &Path) -> anyhow::Result<()> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let file: File = toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))?;
-        let File { data, listen, region, account, runtimes, interpreters, install, idle_seconds, processes } = file;
+        let File {
+            data,
+            listen,
+            region,
+            account,
+            runtimes,
+            interpreters,
+            install,
+            idle_seconds,
+            processes,
+            movable_clock,
+        } = file;
         self.data = data.unwrap_or_else(|| self.data.clone());
         self.listen = listen.unwrap_or(self.listen);
         self.region = region.unwrap_or_else(|| self.region.clone());
@@ -93,6 +108,7 @@ impl Config {
         self.install = install.unwrap_or(self.install);
         self.idle_limit = idle_seconds.map_or(self.idle_limit, Duration::from_secs);
         self.processes_max = processes.unwrap_or(self.processes_max);
+        self.movable_clock = movable_clock.unwrap_or(self.movable_clock);
         Ok(())
     }
 

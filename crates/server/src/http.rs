@@ -2,6 +2,7 @@
 
 pub mod error;
 mod event_stream;
+mod everstep;
 mod lambda;
 mod logs;
 mod marker;
@@ -9,6 +10,7 @@ mod request;
 mod service;
 mod sigv4;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -21,6 +23,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tracing::{debug, warn};
 
 use crate::access::{Keys, Principal};
+use crate::clock::KeptClock;
 use crate::concurrency::Concurrency;
 use crate::functions::Functions;
 use crate::runner::Runner;
@@ -45,9 +48,18 @@ pub struct Services {
     pub logs: Arc<dyn Logs>,
     /// The keys that sign requests.
     pub keys: Arc<Keys>,
+    /// Durable time, which may be moved.
+    pub clock: KeptClock,
+    /// Where everything is kept.
+    pub data: PathBuf,
 }
 
 impl Services {
+    /// Writes the operator's oldest key where the command line looks for it.
+    pub fn write_credentials(&self) -> anyhow::Result<()> {
+        crate::write_credentials(&self.data, &self.keys.operator())
+    }
+
     /// Returns the error for a function process that asks for what it may not do.
     fn denied(&self, function: &str, service: &str, operation: &str, resource: &str) -> Error {
         warn!(function.name = function, operation, "a function process asked for what it may not do");
@@ -118,6 +130,7 @@ async fn handle(
     match operation {
         Operation::Lambda(operation) => lambda::serve(services, operation, &request).await,
         Operation::Logs(operation) => logs::serve(services, operation, &request).await,
+        Operation::Everstep(operation) => everstep::serve(services, operation, &request).await,
     }
 }
 

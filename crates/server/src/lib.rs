@@ -4,6 +4,7 @@
 //! work, function processes, log lines, storage. Whatever is cut off there is recovered at the next start.
 
 pub mod access;
+pub mod clock;
 pub mod config;
 pub mod functions;
 pub mod http;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
-use everstep_engine::{Clock, Engine};
+use everstep_engine::Engine;
 use everstep_store::sqlite::{Sqlite, Statistics};
 use everstep_store::{Catalog, Executions, Logs};
 use everstep_worker::{Supervisor, code};
@@ -36,6 +37,7 @@ use tokio::task::JoinHandle;
 use tracing::info;
 
 use access::{AccessKey, Keys};
+use clock::KeptClock;
 use concurrency::Concurrency;
 pub use config::Config;
 use functions::Functions;
@@ -73,26 +75,35 @@ impl Server {
         let executions: Arc<dyn Executions> = store.clone();
         let catalog: Arc<dyn Catalog> = store.clone();
         let logs: Arc<dyn Logs> = store.clone();
-        let keys = Arc::new(Keys::open(&*catalog).await?);
-        let AccessKey { access_key_id, secret_access_key } = keys.operator();
-        let credentials =
-            format!("[default]\naws_access_key_id = {access_key_id}\naws_secret_access_key = {secret_access_key}\n");
-        write_private(&credentials_path(&config.data), &credentials)?;
+        let now_millis = jiff::Timestamp::now().as_millisecond();
+        let keys = Arc::new(Keys::open(catalog.clone(), now_millis).await?);
+        write_credentials(&config.data, &keys.operator())?;
         write_private(&endpoint_path(&config.data), &format!("http://{address}\n"))?;
         let token_keys = everstep_engine::token_keys(&*catalog).await?;
 
+        let clock = KeptClock::open(catalog.clone(), config.movable_clock).await?;
         let (stop_logs, logs_stopped) = watch::channel(false);
-        let (sink, log_writer) = log_sink::StoreSink::start(logs.clone(), logs_stopped);
+        let (sink, log_writer) = log_sink::StoreSink::start(logs.clone(), clock.clock().clone(), logs_stopped);
         let supervisor = Supervisor::start(config.worker(address), keys.clone(), Arc::new(sink));
         let functions = Functions::new(catalog, config.place());
         let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
         let code = Arc::new(code::Store::new(&config.data));
         let runner = Arc::new(Runner::new(functions.clone(), code.clone(), keys.clone(), supervisor.clone()));
-        let engine = Engine::new(executions, runner.clone(), Arc::new(Clock::system()), token_keys);
+        let engine = Engine::new(executions, runner.clone(), clock.clock().clone(), token_keys);
 
         let (stop, stopped) = watch::channel(false);
         let task_loop = tokio::spawn(engine.clone().run(stopped.clone()));
-        let services = Arc::new(Services { engine, functions, concurrency, runner, code, logs, keys: keys.clone() });
+        let services = Arc::new(Services {
+            engine,
+            functions,
+            concurrency,
+            runner,
+            code,
+            logs,
+            keys: keys.clone(),
+            clock,
+            data: config.data.clone(),
+        });
         let router = http::router(services);
         let listener = listener.tap_io(|stream| {
             // Small answers must not wait for the client's acknowledgement.
@@ -116,8 +127,8 @@ impl Server {
         self.address
     }
 
-    /// Returns the key that may do everything.
-    pub fn operator_key(&self) -> &AccessKey {
+    /// Returns the oldest of the keys that may do everything.
+    pub fn operator_key(&self) -> AccessKey {
         self.keys.operator()
     }
 
@@ -152,6 +163,13 @@ pub fn credentials_path(data: &Path) -> PathBuf {
 /// Returns where a server writes the URL that it answers at.
 pub fn endpoint_path(data: &Path) -> PathBuf {
     data.join("endpoint")
+}
+
+/// Writes a key as an AWS credentials file.
+fn write_credentials(data: &Path, key: &AccessKey) -> anyhow::Result<()> {
+    let AccessKey { access_key_id, secret_access_key, .. } = key;
+    let text = format!("[default]\naws_access_key_id = {access_key_id}\naws_secret_access_key = {secret_access_key}\n");
+    write_private(&credentials_path(data), &text)
 }
 
 /// Writes a file that only its owner can read, whole or not at all.

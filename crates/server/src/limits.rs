@@ -45,6 +45,9 @@ pub(crate) const ALIAS_CHARACTERS_MAX: usize = 128;
 /// Longest client context, in bytes of base64. Source: Lambda API, `ClientContext`.
 pub(crate) const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 
+/// How far the durable clock may be moved ahead of the system's. Everstep's own: a hundred years, far from the end of time.
+pub(crate) const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(100 * 31_622_400);
+
 /// Largest page of log events. Source: CloudWatch Logs API, `FilterLogEvents` and `GetLogEvents`.
 pub(crate) const LOG_EVENTS_MAX: usize = 10_000;
 

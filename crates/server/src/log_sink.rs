@@ -1,8 +1,11 @@
 //! Takes what functions print to the log store, off the path of whoever printed it.
+//!
+//! Lines get durable time, like the events of executions, so that both stand side by side when the clock was moved.
 
 use std::sync::Arc;
 
 use everstep_core::Timestamp;
+use everstep_engine::Clock;
 use everstep_store::{LogEvent, Logs};
 use everstep_worker::{LogLine, LogSink};
 use tokio::sync::{mpsc, watch};
@@ -15,11 +18,14 @@ const BATCHES_MAX: usize = 4_096;
 type Batch = (String, String, Vec<LogEvent>);
 
 /// Hands lines to the store, in order.
-pub struct StoreSink(mpsc::Sender<Batch>);
+pub struct StoreSink {
+    batches: mpsc::Sender<Batch>,
+    clock: Arc<Clock>,
+}
 
 impl StoreSink {
     /// Starts a sink, and the task that empties it, which ends with the last line once `stop` turns true.
-    pub fn start(logs: Arc<dyn Logs>, mut stop: watch::Receiver<bool>) -> (Self, JoinHandle<()>) {
+    pub fn start(logs: Arc<dyn Logs>, clock: Arc<Clock>, mut stop: watch::Receiver<bool>) -> (Self, JoinHandle<()>) {
         let (sender, mut receiver) = mpsc::channel::<Batch>(BATCHES_MAX);
         let task = tokio::spawn(async move {
             loop {
@@ -36,17 +42,18 @@ impl StoreSink {
                 }
             }
         });
-        (Self(sender), task)
+        (Self { batches: sender, clock }, task)
     }
 }
 
 impl LogSink for StoreSink {
     fn append(&self, group: &str, stream: &str, lines: Vec<LogLine>) {
+        let ahead = u64::try_from(self.clock.ahead().as_millis()).unwrap_or_default();
         let events = lines
             .into_iter()
-            .map(|line| LogEvent { at: Timestamp::from_millis(line.at_ms), message: line.message })
+            .map(|line| LogEvent { at: Timestamp::from_millis(line.at_ms).plus_millis(ahead), message: line.message })
             .collect();
-        if self.0.try_send((group.into(), stream.into(), events)).is_err() {
+        if self.batches.try_send((group.into(), stream.into(), events)).is_err() {
             warn!(log.group = group, "log lines were dropped: the log store does not keep up");
         }
     }

@@ -38,11 +38,13 @@ pub enum Kind {
     AccessKey,
     /// A key that authenticates checkpoint tokens and callback ids.
     TokenKey,
+    /// How far the durable clock was moved.
+    Clock,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Function, Self::AccessKey, Self::TokenKey];
+    pub const ALL: [Self; 4] = [Self::Function, Self::AccessKey, Self::TokenKey, Self::Clock];
 
     /// Returns the name that it is stored by.
     pub const fn as_str(self) -> &'static str {
@@ -50,6 +52,7 @@ impl Kind {
             Self::Function => "function",
             Self::AccessKey => "access_key",
             Self::TokenKey => "token_key",
+            Self::Clock => "clock",
         }
     }
 }

@@ -194,7 +194,8 @@ async fn schema_1_loads_with_all_it_holds() {
         assert_eq!(in_flight.contains(&id(number)), head.in_flight);
     }
 
-    for kind in Kind::ALL {
+    // What later versions added is not in there.
+    for kind in [Kind::Function, Kind::AccessKey, Kind::TokenKey] {
         let document = store.get(kind, "key").await.unwrap().unwrap();
         assert_eq!(document.body, format!("{{\"kind\":\"{}\"}}", kind.as_str()));
     }

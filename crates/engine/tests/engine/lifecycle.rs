@@ -5,7 +5,7 @@ use std::time::Duration;
 use everstep_core::event::{Start, StartMode};
 use everstep_core::id::{ExecutionId, Version};
 use everstep_core::{Command, ErrorObject, ExecutionStatus, Intake};
-use everstep_engine::{Error, new_execution_id};
+use everstep_engine::{Error, NextWakeUp, new_execution_id};
 
 use crate::functions::place;
 use crate::store::{Call, Fault};
@@ -307,6 +307,37 @@ async fn throttled_execution_still_times_out() {
         world.clock.advance(Duration::from_secs(3));
         assert_eq!(node.closed(id).await, ExecutionStatus::TimedOut);
         assert_eq!(world.scripts.count("f"), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn next_wake_up_is_that_of_the_first_sleeper_and_known_once_nothing_is_at_work() {
+    on_every_store(async |world| {
+        world.scripts.durable("f", LONG, |context| async move {
+            let seconds = if context.input() == "1" { 1_000 } else { 2_000 };
+            context.wait("nap", seconds).await.map(|()| "awake".into())
+        });
+        let idle = world.idle_node();
+        assert!(matches!(idle.engine.next_wake_up().await.unwrap(), NextWakeUp::Nothing));
+        let late = idle.start("f", "2").await;
+        // It was not invoked yet.
+        assert!(matches!(idle.engine.next_wake_up().await.unwrap(), NextWakeUp::AtWork(Some(id)) if id == late));
+        drop(idle);
+        let node = world.node();
+        let soon = node.start("f", "1").await;
+        world.until_asleep(late).await;
+        world.until_asleep(soon).await;
+        for expected in [soon, late] {
+            let NextWakeUp::At { at, execution } = node.engine.next_wake_up().await.unwrap() else {
+                panic!("{expected} sleeps");
+            };
+            assert_eq!(execution.unwrap().start_facts().id, expected);
+            world.clock.advance(Duration::from_millis(at.millis_since(world.clock.now())));
+            node.closed(expected).await;
+        }
+        // What is over waits to be forgotten, which is nothing to wake up for.
+        assert!(matches!(node.engine.next_wake_up().await.unwrap(), NextWakeUp::Nothing));
     })
     .await;
 }

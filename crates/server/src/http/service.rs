@@ -1,7 +1,7 @@
 //! Which service a request is for, and which of its operations: each service has a folder of its own.
 
 use super::error::Error;
-use super::{lambda, logs};
+use super::{everstep, lambda, logs};
 use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 
 /// An operation of one of the services that are spoken here.
@@ -11,6 +11,8 @@ pub enum Operation {
     Lambda(lambda::Operation),
     /// Of CloudWatch Logs.
     Logs(logs::Operation),
+    /// Of Everstep's own service.
+    Everstep(everstep::Operation),
 }
 
 impl Operation {
@@ -31,6 +33,10 @@ impl Operation {
                 }
             },
             "logs" => Ok((Self::Logs(logs::Operation::find(target)?), Vec::new())),
+            "everstep" => {
+                let (operation, parameters) = everstep::Operation::find(method, path)?;
+                Ok((Self::Everstep(operation), parameters))
+            }
             _ => Err(Error::not_served(format!(
                 "Everstep does not serve `{service}`; of AWS's services it serves `lambda` and `logs`."
             ))),
@@ -42,6 +48,7 @@ impl Operation {
         match self {
             Self::Lambda(operation) => operation.name(),
             Self::Logs(operation) => operation.name(),
+            Self::Everstep(operation) => operation.name(),
         }
     }
 
@@ -51,7 +58,7 @@ impl Operation {
             Self::Lambda(lambda::Operation::CreateFunction | lambda::Operation::UpdateFunctionCode) => {
                 CODE_BODY_BYTES_MAX
             }
-            Self::Lambda(_) | Self::Logs(_) => BODY_BYTES_MAX,
+            Self::Lambda(_) | Self::Logs(_) | Self::Everstep(_) => BODY_BYTES_MAX,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod asynchronous;
 mod concurrency;
 mod durable;
+mod everstep;
 mod functions;
 mod invoke;
 mod logs;

@@ -58,7 +58,16 @@ impl World {
 
     /// A world whose server is set up in another way.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::open(tempfile::tempdir().unwrap(), change).await
+    }
+
+    /// The same world after a restart of its server.
+    pub(crate) async fn restarted(self) -> Self {
+        self.server.stop().await;
+        Self::open(self.directory, |_| {}).await
+    }
+
+    async fn open(directory: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(directory.path());
         config.listen.set_port(0);
         change(&mut config);
@@ -73,15 +82,6 @@ impl World {
         durable["DurableConfig"] = json!({"ExecutionTimeout": seconds});
         world.create(durable).await;
         world
-    }
-
-    /// The same world after its server was stopped and started again.
-    pub(crate) async fn restarted(self) -> Self {
-        let Self { server, directory } = self;
-        server.stop().await;
-        let mut config = Config::new(directory.path());
-        config.listen.set_port(0);
-        Self { server: Server::start(config).await.unwrap(), directory }
     }
 
     pub(crate) async fn create(&self, function: Value) -> Value {

@@ -1,0 +1,80 @@
+//! The service `everstep`: what an operator needs and AWS has no API for. Its paths begin with `/everstep/`.
+//!
+//! Only the operator may ask. Shapes are JSON with AWS's spelling of members.
+
+mod clock;
+mod keys;
+
+use super::Services;
+use super::error::Error;
+use super::request::{Request, Response};
+use crate::access::Principal;
+
+/// An operation of Everstep's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `ListKeys`
+    ListKeys,
+    /// `CreateKey`
+    CreateKey,
+    /// `RevokeKey`
+    RevokeKey,
+    /// `GetClock`
+    GetClock,
+    /// `AdvanceClock`
+    AdvanceClock,
+    /// `AdvanceClockToNextWakeUp`
+    AdvanceClockToNextWakeUp,
+}
+
+impl Operation {
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ListKeys => "ListKeys",
+            Self::CreateKey => "CreateKey",
+            Self::RevokeKey => "RevokeKey",
+            Self::GetClock => "GetClock",
+            Self::AdvanceClock => "AdvanceClock",
+            Self::AdvanceClockToNextWakeUp => "AdvanceClockToNextWakeUp",
+        }
+    }
+
+    /// Finds the operation of a method and a path. Returns the parameters of the path too.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn find(method: &str, path: &str) -> Result<(Self, Vec<String>), Error> {
+        let rest = path.strip_prefix("/everstep/").unwrap_or_default();
+        let found = match (method, rest) {
+            ("GET", "keys") => Self::ListKeys,
+            ("POST", "keys") => Self::CreateKey,
+            ("GET", "clock") => Self::GetClock,
+            ("POST", "clock/advance") => Self::AdvanceClock,
+            ("POST", "clock/next") => Self::AdvanceClockToNextWakeUp,
+            ("DELETE", key) if key.strip_prefix("keys/").is_some_and(|id| !id.is_empty()) => {
+                return Ok((Self::RevokeKey, vec![key["keys/".len()..].into()]));
+            }
+            _ => return Err(Error::unknown_operation(format!("There is no operation {method} {path}."))),
+        };
+        Ok((found, Vec::new()))
+    }
+}
+
+/// Carries out an operation, if its sender may ask for it.
+pub async fn serve(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
+    match &request.principal {
+        Principal::Operator => {}
+        Principal::Process { function, .. } => {
+            return Err(services.denied(function, "everstep", operation.name(), "*"));
+        }
+    }
+    match operation {
+        Operation::ListKeys => keys::list(services),
+        Operation::CreateKey => keys::create(services, request).await,
+        Operation::RevokeKey => keys::revoke(services, request).await,
+        Operation::GetClock => Ok(clock::get(services)),
+        Operation::AdvanceClock => clock::advance(services, request).await,
+        Operation::AdvanceClockToNextWakeUp => clock::next(services).await,
+    }
+}
