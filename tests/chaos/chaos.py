@@ -36,6 +36,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
 
+from board import board
 from deployment import deploy
 from everstep_server import BINARY, EverstepServer
 from executions import ENDED
@@ -224,7 +225,7 @@ def complete(client: Any, callback_id: str, answer: str) -> None:
 def workflow(number: int, directory: Path, chance: random.Random) -> Workflow:
     """Make up one execution."""
     name = f"chaos-{number:04}"
-    common = {"name": name, "directory": str(directory), "work": WORK_SECONDS}
+    common = {"name": name, "board": board(directory), "work": WORK_SECONDS}
 
     def result(step: str) -> str:
         return f"{name}/{step}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from board import board
 from everstep_server import eventually
 from executions import start
 
@@ -43,7 +44,7 @@ class Invocation:
 
 def begin(client: Any, directory: Path, function: str = "held", **arguments: Any) -> Invocation:
     """Start an execution of `held`; return its first invocation."""
-    arn = start(client, function, {"directory": str(directory)}, **arguments)
+    arn = start(client, function, {"board": board(directory)}, **arguments)
     return invocation(arn, directory, 1)
 
 

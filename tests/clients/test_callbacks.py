@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from board import board
 from deployment import LANGUAGES
 from everstep_server import eventually
 from executions import ended, events_of, lines, start, suspended_callbacks
@@ -157,7 +158,7 @@ def test_each_completion_wakes_the_handler(language: str, client: Any):
 
 @each_language
 def test_wait_for_callback_submits_and_waits(language: str, client: Any, tmp_path: Path):
-    arn = start(client, f"{language}-durable", {"case": "wait_for_callback", "directory": str(tmp_path)})
+    arn = start(client, f"{language}-durable", {"case": "wait_for_callback", "board": board(tmp_path)})
     [callback_id] = suspended_callbacks(client, arn)
     assert lines(tmp_path, "submitted") == [callback_id]
     client.send_durable_execution_callback_success(CallbackId=callback_id, Result=b"yes")
@@ -199,7 +200,7 @@ def test_completed_callback_is_closed(client: Any):
 
 
 def test_callback_of_an_ended_execution_is_closed(client: Any, tmp_path: Path):
-    arn = start(client, "python-durable", {"case": "submitter_fails", "directory": str(tmp_path)})
+    arn = start(client, "python-durable", {"case": "submitter_fails", "board": board(tmp_path)})
     ended(client, arn)
     [event] = events_of(client, arn, "CallbackStarted")
     with pytest.raises(client.exceptions.CallbackTimeoutException):
@@ -228,7 +229,7 @@ def test_result_may_have_one_mebibyte(client: Any):
 
 def test_completion_while_the_handler_runs_is_seen(client: Any, tmp_path: Path):
     """The submitter has not returned yet when the callback is completed."""
-    arn = start(client, "python-durable", {"case": "wait_for_callback", "directory": str(tmp_path)})
+    arn = start(client, "python-durable", {"case": "wait_for_callback", "board": board(tmp_path)})
     [submitted] = eventually("the callback is submitted", lambda: lines(tmp_path, "submitted"), interval=0.001)
     client.send_durable_execution_callback_success(CallbackId=submitted, Result=b"quick")
     assert json.loads(ended(client, arn)["Result"]) == "quick"

@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import held
+from board import board
 from everstep_server import EverstepServer, eventually
 from executions import ended, events_of
 from history import check_invariants, read_history
@@ -55,7 +56,7 @@ def test_envelope_is_what_the_sdks_read(client: Any, tmp_path: Path):
     assert execution["Id"] == first.arn.rpartition("/")[2]
     assert execution["Name"] == first.arn.split("/")[-2]
     assert (execution["Type"], execution["Status"]) == ("EXECUTION", "STARTED")
-    assert json.loads(execution["ExecutionDetails"]["InputPayload"]) == {"directory": str(tmp_path)}
+    assert json.loads(execution["ExecutionDetails"]["InputPayload"]) == {"board": board(tmp_path)}
     assert isinstance(execution["StartTimestamp"], int)
     assert execution["StartTimestamp"] > 10**12, "milliseconds"
     first.checkpoint(client, held.step("s", "START", Name="a step"), held.step("s", "SUCCEED", Payload="1"))

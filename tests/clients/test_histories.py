@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from board import board
 from deployment import LANGUAGES
 from everstep_server import EverstepServer, function_arn
 from executions import ended, events_of, start
@@ -509,7 +510,7 @@ ALL = [
 def test_history_is_as_expected(language: str, scenario: Scenario, client: Any, tmp_path: Path):
     payload = {"case": scenario.name, **scenario.input}
     if scenario.name != "step":  # E1 is checked to the last byte of its input.
-        payload["directory"] = str(tmp_path)
+        payload["board"] = board(tmp_path)
     arn = start(client, f"{language}-durable", payload)
     execution = ended(client, arn)
     symbols = check_history(read_history(client, arn), scenario.history(language))

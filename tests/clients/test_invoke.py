@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from board import board
 from deployment import FUNCTIONS
 from everstep_server import eventually, function_arn
 from executions import call, ended, lines, start
@@ -119,7 +120,7 @@ def test_event_is_accepted_and_runs(client: Any, tmp_path: Any):
     )
     assert response["StatusCode"] == 202
     assert response["Payload"].read() == b""
-    arn = start(client, "python-durable", {"case": "crash_between_steps", "directory": str(tmp_path)})
+    arn = start(client, "python-durable", {"case": "crash_between_steps", "board": board(tmp_path)})
     assert ended(client, arn)["Status"] == "SUCCEEDED"
     assert lines(tmp_path, "runs") == ["first", "second"]
 
@@ -209,7 +210,7 @@ def test_durable_handler_of_a_plain_function_fails(client: Any):
 
 @pytest.mark.parametrize("language", ["python", "javascript"])
 def test_function_timeout_is_retried(language: str, client: Any, tmp_path: Any):
-    arn = start(client, f"{language}-impatient", {"case": "hang_once", "directory": str(tmp_path)})
+    arn = start(client, f"{language}-impatient", {"case": "hang_once", "board": board(tmp_path)})
     execution = ended(client, arn)
     assert execution["Status"] == "SUCCEEDED"
     events = read_history(client, arn)

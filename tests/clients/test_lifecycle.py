@@ -12,6 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from board import board
 from deployment import DURABLE, FUNCTIONS
 from everstep_server import EverstepServer, eventually, function_arn
 from executions import call, ended, events_of, lines, start, suspended_callbacks
@@ -124,7 +125,7 @@ def test_stop_ends_a_sleeping_execution(client: Any):
 
 
 def test_stop_lets_the_running_invocation_end(client: Any, tmp_path: Path):
-    arn = start(client, "python-durable", {"case": "blocked_step", "directory": str(tmp_path)})
+    arn = start(client, "python-durable", {"case": "blocked_step", "board": board(tmp_path)})
     eventually("the second step runs", lambda: "second" in lines(tmp_path, "runs"))
     client.stop_durable_execution(DurableExecutionArn=arn)
     assert status(client, arn) == "STOPPED"
@@ -166,7 +167,7 @@ def test_paused_execution_goes_on_after_resume(client: Any):
 
 
 def test_pause_takes_effect_at_the_next_checkpoint(client: Any, tmp_path: Path):
-    arn = start(client, "python-durable", {"case": "blocked_step", "directory": str(tmp_path)})
+    arn = start(client, "python-durable", {"case": "blocked_step", "board": board(tmp_path)})
     eventually("the second step runs", lambda: "second" in lines(tmp_path, "runs"))
     client.pause_durable_execution(DurableExecutionArn=arn)
     assert status(client, arn) == "PAUSING"
@@ -180,7 +181,7 @@ def test_pause_takes_effect_at_the_next_checkpoint(client: Any, tmp_path: Path):
 
 def test_result_of_an_invocation_counts_though_paused(client: Any, tmp_path: Path):
     """The JavaScript SDK goes on when its checkpoint is answered without a token, and returns its result."""
-    arn = start(client, "javascript-durable", {"case": "blocked_step", "directory": str(tmp_path)})
+    arn = start(client, "javascript-durable", {"case": "blocked_step", "board": board(tmp_path)})
     eventually("the second step runs", lambda: "second" in lines(tmp_path, "runs"))
     client.pause_durable_execution(DurableExecutionArn=arn)
     (tmp_path / "proceed").touch()
@@ -190,7 +191,7 @@ def test_result_of_an_invocation_counts_though_paused(client: Any, tmp_path: Pat
 
 
 def test_pausing_is_cancelled_by_resume(client: Any, tmp_path: Path):
-    arn = start(client, "python-durable", {"case": "blocked_step", "directory": str(tmp_path)})
+    arn = start(client, "python-durable", {"case": "blocked_step", "board": board(tmp_path)})
     eventually("the second step runs", lambda: "second" in lines(tmp_path, "runs"))
     client.pause_durable_execution(DurableExecutionArn=arn)
     client.resume_durable_execution(DurableExecutionArn=arn)

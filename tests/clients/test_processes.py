@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from board import board
 from everstep_server import EverstepServer, eventually
 from executions import call, ended, events_of, lines, start, suspended_callbacks
 
@@ -30,7 +31,7 @@ def test_processes_are_limited_and_reused(own_server: Start, tmp_path: Path):
     arns = []
     for number in range(5):
         (tmp_path / str(number)).mkdir()
-        payload = {"case": "blocked_step", "directory": str(tmp_path / str(number))}
+        payload = {"case": "blocked_step", "board": board(tmp_path / str(number))}
         arns.append(start(client, "python-durable", payload))
     most = 0
 
@@ -57,6 +58,6 @@ def test_crashed_process_is_replaced(own_server: Start, tmp_path: Path):
     client = server.client()
     assert call(client, "python-plain", {"do": "exit"})["FunctionError"] == "Unhandled"
     assert call(client, "python-plain", 1)["Payload"] == 1
-    arn = start(client, "python-durable", {"case": "crash_always", "directory": str(tmp_path)})
+    arn = start(client, "python-durable", {"case": "crash_always", "board": board(tmp_path)})
     assert ended(client, arn)["Status"] == "FAILED"
     assert len(lines(tmp_path, "runs")) == len(events_of(client, arn, "InvocationCompleted", 4)) == 4

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import held
+from board import board
 from everstep_server import BINARY, RUNTIMES, EverstepServer, eventually, is_alive
 from executions import call, ended, events_of, lines, start, suspended_callbacks
 from history import (
@@ -36,7 +37,7 @@ Start = Callable[..., EverstepServer]
 
 def test_killed_in_the_middle_of_a_step(own_server: Start, tmp_path: Path):
     server = own_server("python-durable")
-    arn = start(server.client(), "python-durable", {"case": "blocked_step", "directory": str(tmp_path)})
+    arn = start(server.client(), "python-durable", {"case": "blocked_step", "board": board(tmp_path)})
     eventually("the second step runs", lambda: "second" in lines(tmp_path, "runs"))
     server.restart(kill=True)
     eventually("the second step runs again", lambda: lines(tmp_path, "runs").count("second") == 2)
@@ -149,7 +150,7 @@ def test_chained_invoke_survives_a_kill(own_server: Start):
 def test_many_kills_do_not_count_as_failures(own_server: Start, tmp_path: Path):
     """More lost invocations than failed ones would be allowed."""
     server = own_server("python-durable")
-    arn = start(server.client(), "python-durable", {"case": "blocked_step", "directory": str(tmp_path)})
+    arn = start(server.client(), "python-durable", {"case": "blocked_step", "board": board(tmp_path)})
     for count in range(1, 7):
         eventually("the step runs", lambda count=count: lines(tmp_path, "runs").count("second") == count)
         server.restart(kill=True)
@@ -199,7 +200,7 @@ def test_idle_functions_end_with_a_killed_server(own_server: Start):
 def test_function_of_a_killed_server_changes_nothing(language: str, own_server: Start, tmp_path: Path):
     """Should it still run, its checkpoint comes too late: another invocation has the token."""
     server = own_server(f"{language}-durable")
-    arn = start(server.client(), f"{language}-durable", {"case": "blocked_step", "directory": str(tmp_path)})
+    arn = start(server.client(), f"{language}-durable", {"case": "blocked_step", "board": board(tmp_path)})
     eventually("the second step runs", lambda: "second" in lines(tmp_path, "runs"))
     left = server.kill()
     server.start()
@@ -243,7 +244,7 @@ def test_two_servers_do_not_share_a_data_directory(own_server: Start):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_the_server_cleanly(number: signal.Signals, own_server: Start, tmp_path: Path):
     server = own_server("python-durable")
-    start(server.client(), "python-durable", {"case": "blocked_step", "directory": str(tmp_path)})
+    start(server.client(), "python-durable", {"case": "blocked_step", "board": board(tmp_path)})
     eventually("the second step runs", lambda: "second" in lines(tmp_path, "runs"))
     processes, process = server.function_processes(), server.process
     assert process is not None

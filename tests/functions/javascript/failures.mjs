@@ -9,16 +9,16 @@ export const handler_fails = async () => {
 };
 
 export async function nondeterministic(event, context) {
-  if (firstTime(event, "ran")) await context.wait("pause", { seconds: 1 });
+  if (await firstTime(event, "ran")) await context.wait("pause", { seconds: 1 });
   return context.step("other", async () => "other");
 }
 
 export async function hang_once(event) {
-  if (firstTime(event, "ran")) await new Promise((resolve) => setTimeout(resolve, 60_000));
+  if (await firstTime(event, "ran")) await new Promise((resolve) => setTimeout(resolve, 60_000));
   return "woke";
 }
 
 export async function crash_always(event) {
-  note(event, "runs", "crash");
+  await note(event, "runs", "crash");
   process.exit(1);
 }

@@ -6,7 +6,7 @@ import { note } from "./common.mjs";
 export async function large_child(event, context) {
   const text = await context.runInChildContext("large", async (child) => {
     const letter = await child.step("letter", async () => {
-      note(event, "runs", "letter");
+      await note(event, "runs", "letter");
       return "x";
     });
     return letter.repeat(event.size);

@@ -16,7 +16,7 @@ export const step_retry = (event, context) =>
   context.step(
     "flaky",
     async () => {
-      if (firstTime(event, "tried")) throw new RangeError("not yet");
+      if (await firstTime(event, "tried")) throw new RangeError("not yet");
       return "second";
     },
     { retryStrategy: attempts(2) },
@@ -43,7 +43,7 @@ const crashing = (event, context, tries) =>
   context.step(
     "crashing",
     async () => {
-      if (firstTime(event, "crashed")) process.exit(1);
+      if (await firstTime(event, "crashed")) process.exit(1);
       return "succeeded on second attempt";
     },
     { retryStrategy: attempts(tries), semantics: StepSemantics.AtMostOncePerRetry },
@@ -55,21 +55,21 @@ export const step_crash_not_retried = (event, context) => crashing(event, contex
 
 export async function crash_between_steps(event, context) {
   const noted = (name) => async () => {
-    note(event, "runs", name);
+    await note(event, "runs", name);
     return name;
   };
   const first = await context.step("first", noted("first"));
-  if (firstTime(event, "crashed")) process.exit(1);
+  if (await firstTime(event, "crashed")) process.exit(1);
   return [first, await context.step("second", noted("second"))];
 }
 
 export async function blocked_step(event, context) {
   const first = await context.step("first", async () => {
-    note(event, "runs", "first");
+    await note(event, "runs", "first");
     return "first";
   });
   const second = await context.step("second", async () => {
-    note(event, "runs", "second");
+    await note(event, "runs", "second");
     await blockUntil(event, "proceed");
     return "second";
   });

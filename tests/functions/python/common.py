@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -39,21 +40,34 @@ def attempts(count: int) -> Callable[[Exception, int], RetryDecision]:
 
 def first_time(event: Event, what: str) -> bool:
     """Say whether this is the first call for `what`, across processes and invocations."""
-    try:
-        os.close(os.open(os.path.join(event["directory"], what), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    except FileExistsError:
-        return False
-    return True
+    return put(event["board"], what, b"")
 
 
 def note(event: Event, file: str, line: str) -> None:
     """Append one line to a file of the test, in one write."""
-    descriptor = os.open(os.path.join(event["directory"], file), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-    os.write(descriptor, (line + "\n").encode())
-    os.close(descriptor)
+    _request("POST", f"{event['board']}/{file}", (line + "\n").encode())
 
 
 def block_until(event: Event, file: str) -> None:
     """Wait until the test has made a file."""
-    while not os.path.exists(os.path.join(event["directory"], file)):
+    while get(event["board"], file) is None:
         time.sleep(0.02)
+
+
+def put(board: str, file: str, body: bytes) -> bool:
+    """Make a file of the test; return whether it was not there before."""
+    return _request("PUT", f"{board}/{file}", body)[0] == 201
+
+
+def get(board: str, file: str) -> bytes | None:
+    """Return a file of the test, or None if there is none."""
+    status, body = _request("GET", f"{board}/{file}")
+    return body if status == 200 else None
+
+
+def _request(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, method=method)) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, b""
