@@ -50,8 +50,8 @@ pub struct Settings {
     pub tenancy_config: Option<TenancyConfig>,
     /// `x86_64` or `arm64`; kept and returned.
     pub architectures: Option<Vec<String>>,
-    /// The size of `/tmp`; kept and returned.
-    pub ephemeral_storage: Option<Value>,
+    /// The size of `/tmp`.
+    pub ephemeral_storage: Option<EphemeralStorage>,
     /// `Zip` or `Image`.
     pub package_type: Option<String>,
     /// Where events go that failed; kept and returned.
@@ -210,4 +210,12 @@ impl Destination {
     pub fn arn(&self) -> Option<&str> {
         self.destination.as_deref().filter(|arn| !arn.is_empty())
     }
+}
+
+/// The size of `/tmp`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EphemeralStorage {
+    /// In MB.
+    pub size: i64,
 }

@@ -57,6 +57,7 @@ impl Stub {
             code_dir: code.canonicalize()?,
             timeout: Duration::from_secs(60),
             memory_mb: 128,
+            tmp_mb: everstep_worker::limits::TMP_MB_DEFAULT,
             environment: Default::default(),
             region: "us-east-1".into(),
             log_group: "/aws/lambda/stub".into(),

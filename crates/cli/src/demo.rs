@@ -1,7 +1,7 @@
 //! `everstep demo`: a workflow survives a crash of its process and of the server, sleeps, waits for a person, finishes.
 //!
 //! It plays the part of a user: it starts a real server, deploys a function written with AWS's own SDK through the
-//! public API, kills things, and reads the proof from the history and from what the function wrote down.
+//! public API, kills things, and reads the proof from the history and from what the function printed.
 
 mod package;
 
@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use crate::client::{Client, read_credentials};
 use crate::executions::{open_callbacks, read, start};
 use crate::output::{self, Progress};
-use crate::timeline;
+use crate::serve::LISTENING;
+use crate::{logs, timeline};
 
 /// How long the workflow cools off, in seconds: long enough to lose a server meanwhile.
 const WAIT_SECONDS: u64 = 6;
@@ -49,7 +50,6 @@ impl Demo {
         ensure!(!data.exists(), "{} is not empty: name another directory with --data", root.display());
         std::fs::create_dir_all(&root).with_context(|| format!("cannot create {}", root.display()))?;
         let runtimes = self.runtimes.clone().unwrap_or_else(default_runtimes);
-        let journal = root.join("journal");
 
         say("A server starts on an empty store, and gets an ordinary Lambda function.");
         let progress = Progress::start("installing AWS's durable execution SDK for Python (first time only)");
@@ -58,20 +58,20 @@ impl Demo {
         let zip = zip?;
         let mut server = Server::start(&data, &runtimes, "127.0.0.1:0")?;
         let client = Client::new(server.url.clone(), read_credentials(&data)?, "us-east-1".into());
-        create_function(&client, &zip, &journal).await?;
+        create_function(&client, &zip).await?;
         note(&format!("serving at {}, function `order-workflow` created", server.url));
 
         say("An order is placed. The function's process is killed in the middle of a step.");
         let order = json!({"id": "1001", "customer": "Ada", "items": ["teapot", "two cups"], "total": 42});
         let progress = Progress::start("starting the first process (boto3 is installed the first time)");
         let arn = start(&client, "order-workflow", "order-1001", &order).await?;
-        let started = journal_has(&journal, "start summarise", 1).await;
+        let started = journal_has(&client, "start summarise").await;
         progress.finish();
         started?;
-        let pid = last_pid(&journal, "start summarise")?;
+        let pid = server.function_process()?;
         kill_process(pid, Signal::KILL).with_context(|| format!("cannot kill process {}", pid.as_raw_nonzero()))?;
         note(&format!("kill -9 {} while `summarise` was at work", pid.as_raw_nonzero()));
-        journal_has(&journal, "end summarise", 1).await?;
+        journal_has(&client, "end summarise").await?;
         note("invoked again: `reserve` was remembered, `summarise` ran anew and is done");
 
         say("The workflow sleeps without compute. Meanwhile the server itself is lost.");
@@ -100,7 +100,7 @@ impl Demo {
         let (execution, events) = finished(&client, &arn).await?;
         say("This is what happened.");
         println!("{}", timeline::draw(&execution, &events, timeline::now(), output::stdout_has_colours()));
-        let proof = prove(&journal, &execution, &events);
+        let proof = prove(&journal(&client).await?, &execution, &events);
         server.stop()?;
         proof?;
         println!("\nSUCCEEDED");
@@ -141,15 +141,26 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("it is piped")).read_line(&mut line)?;
-        match line.trim().strip_prefix("everstep is listening on ") {
-            Some(url) => Ok(Self { process, url: url.into() }),
+        let lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+        let url = lines.map_while(Result::ok).find_map(|line| Some(line.strip_prefix(LISTENING)?.to_owned()));
+        match url {
+            Some(url) => Ok(Self { process, url }),
             None => {
                 let status = process.wait()?;
                 bail!("the server did not start ({status}); it says why above")
             }
         }
+    }
+
+    /// Returns the process that the server started for the function.
+    fn function_process(&self) -> anyhow::Result<Pid> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id()))?.flatten();
+        let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        let pids: Vec<Pid> = children
+            .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+            .filter_map(Pid::from_raw)
+            .collect();
+        pids.last().copied().context("the function has no process")
     }
 
     fn kill(&mut self) -> anyhow::Result<()> {
@@ -173,8 +184,7 @@ impl Drop for Server {
     }
 }
 
-async fn create_function(client: &Client, zip: &str, journal: &Path) -> anyhow::Result<()> {
-    let journal = std::path::absolute(journal)?;
+async fn create_function(client: &Client, zip: &str) -> anyhow::Result<()> {
     let request = json!({
         "FunctionName": "order-workflow",
         "Runtime": "python3.11",
@@ -183,10 +193,7 @@ async fn create_function(client: &Client, zip: &str, journal: &Path) -> anyhow::
         "Timeout": 60,
         "DurableConfig": {"ExecutionTimeout": 600, "RetentionPeriodInDays": 1},
         "LoggingConfig": {"LogFormat": "JSON"},
-        "Environment": {"Variables": {
-            "DEMO_JOURNAL": journal,
-            "DEMO_WAIT_SECONDS": WAIT_SECONDS.to_string(),
-        }},
+        "Environment": {"Variables": {"DEMO_WAIT_SECONDS": WAIT_SECONDS.to_string()}},
         "Code": {"ZipFile": zip},
     });
     client.send("POST", "/2015-03-31/functions", &[], request.to_string().into_bytes()).await?;
@@ -205,23 +212,19 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> anyhow::Result<Opti
     }
 }
 
-fn journal_lines(journal: &Path) -> Vec<String> {
-    std::fs::read_to_string(journal).unwrap_or_default().lines().map(String::from).collect()
+/// Reads what the workflow noted in its function's log.
+async fn journal(client: &Client) -> anyhow::Result<Vec<String>> {
+    let events = logs::of_group(client, "/aws/lambda/order-workflow").await?;
+    let messages = events.iter().filter_map(|event| event["message"].as_str());
+    Ok(messages.filter_map(|message| Some(message.trim().strip_prefix("journal: ")?.to_owned())).collect())
 }
 
-fn count(journal: &Path, what: &str) -> usize {
-    journal_lines(journal).iter().filter(|line| line.starts_with(what)).count()
+fn count(journal: &[String], what: &str) -> usize {
+    journal.iter().filter(|line| *line == what).count()
 }
 
-async fn journal_has(journal: &Path, what: &str, times: usize) -> anyhow::Result<()> {
-    until(what, async || Ok((count(journal, what) >= times).then_some(()))).await
-}
-
-fn last_pid(journal: &Path, what: &str) -> anyhow::Result<Pid> {
-    let lines = journal_lines(journal);
-    let line = lines.iter().rfind(|line| line.starts_with(what));
-    let pid = line.and_then(|line| line.rsplit_once("pid=")).and_then(|(_, pid)| pid.parse().ok());
-    pid.and_then(Pid::from_raw).context("the function wrote down no process id")
+async fn journal_has(client: &Client, what: &str) -> anyhow::Result<()> {
+    until(what, async || Ok((count(&journal(client).await?, what) > 0).then_some(()))).await
 }
 
 /// Waits until the execution sleeps after an event of this type: nothing runs, and the history says so.
@@ -265,7 +268,7 @@ async fn finished(client: &Client, arn: &str) -> anyhow::Result<(Value, Vec<Valu
 }
 
 /// Checks and prints what the demo claims.
-fn prove(journal: &Path, execution: &Value, events: &[Value]) -> anyhow::Result<()> {
+fn prove(journal: &[String], execution: &Value, events: &[Value]) -> anyhow::Result<()> {
     let lost = events.iter().filter(|event| !event["InvocationCompletedDetails"]["Error"].is_null()).count();
     let claims = [
         (
@@ -283,7 +286,7 @@ fn prove(journal: &Path, execution: &Value, events: &[Value]) -> anyhow::Result<
         println!("   {} {claim}", if holds { "✓" } else { "✗" });
     }
     println!("\nthe journal of the steps:");
-    journal_lines(journal).iter().for_each(|line| println!("   {line}"));
+    journal.iter().for_each(|line| println!("   {line}"));
     ensure!(claims.iter().all(|(_, holds)| *holds), "the proof fails: status {}", execution["Status"]);
     Ok(())
 }

@@ -115,6 +115,11 @@ impl Logs {
     }
 }
 
+/// Reads a log group from its beginning to its end.
+pub async fn of_group(client: &Client, group: &str) -> anyhow::Result<Vec<Value>> {
+    Reader::new(group, None).read(client, None).await
+}
+
 /// Returns the log group of a function, `None` if there is no such function.
 async fn log_group(client: &Client, function: &str) -> anyhow::Result<Option<String>> {
     let (name, qualifier) = split(function);

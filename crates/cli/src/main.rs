@@ -74,11 +74,12 @@ enum Command {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    // Servers start function processes by way of this very program.
+    everstep_server::sandbox::enter_if_asked();
     let arguments = Arguments::parse();
     start_logging(&arguments.command);
-    match run(arguments.command).await {
+    match run(arguments.command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -89,6 +90,7 @@ async fn main() -> ExitCode {
 }
 
 /// Does what is asked for. Returns whether what was invoked or watched did well.
+#[tokio::main]
 async fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Serve(serve) => serve.run().await?,

@@ -5,10 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use everstep_server::sandbox::Isolation;
 use everstep_server::{Config, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output;
+
+/// What the line begins with that says that the server serves, and where.
+pub const LISTENING: &str = "everstep is listening on ";
+
+/// This program as the kernel knows it, also if its file was replaced meanwhile.
+pub const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// What a server can be told on the command line; every flag has an environment variable.
 #[derive(Args)]
@@ -37,12 +44,19 @@ pub struct Serve {
     /// Let `everstep dev clock` move the clock of executions; for tests
     #[arg(long, env = "EVERSTEP_MOVABLE_CLOCK")]
     movable_clock: bool,
+    /// Give function processes files, processes and users of their own: if-possible, required or off [default: if-possible]
+    #[arg(long, env = "EVERSTEP_ISOLATION", value_name = "WHETHER")]
+    isolation: Option<Isolation>,
 }
 
 impl Serve {
     /// Runs until Ctrl-C or SIGTERM.
     pub async fn run(self) -> anyhow::Result<()> {
-        run(self.config()?, |server| println!("everstep is listening on http://{}", server.address())).await
+        run(self.config()?, |server| {
+            server.protection().iter().for_each(|line| println!("{line}"));
+            println!("{LISTENING}http://{}", server.address());
+        })
+        .await
     }
 
     fn config(self) -> anyhow::Result<Config> {
@@ -57,13 +71,15 @@ impl Serve {
         config.idle_limit = self.idle_seconds.map_or(config.idle_limit, Duration::from_secs);
         config.processes_max = self.processes.unwrap_or(config.processes_max);
         config.movable_clock |= self.movable_clock;
+        config.isolation = self.isolation.unwrap_or(config.isolation);
         config.progress = output::installation_progress();
         Ok(config)
     }
 }
 
 /// Runs a server until Ctrl-C or SIGTERM; `ready` is called once it serves.
-pub async fn run(config: Config, ready: impl FnOnce(&Server)) -> anyhow::Result<()> {
+pub async fn run(mut config: Config, ready: impl FnOnce(&Server)) -> anyhow::Result<()> {
+    config.launcher = Some(THIS_PROGRAM.into());
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let server = Server::start(config).await?;

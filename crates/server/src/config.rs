@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use everstep_core::id::Place;
+use everstep_worker::sandbox::{Isolation, Sandbox};
 use everstep_worker::{Install, Progress};
 use serde::Deserialize;
 
@@ -32,6 +33,11 @@ pub struct Config {
     pub processes_max: usize,
     /// Whether the durable clock may be moved forward: for development and tests.
     pub movable_clock: bool,
+    /// The program that starts function processes: one that calls [`crate::sandbox::enter_if_asked`] first. Without
+    /// it they are started directly, and nothing holds them.
+    pub launcher: Option<PathBuf>,
+    /// Whether functions get rooms of their own.
+    pub isolation: Isolation,
     /// Is told of things that take a while.
     pub progress: Progress,
 }
@@ -51,6 +57,7 @@ struct File {
     idle_seconds: Option<u64>,
     processes: Option<usize>,
     movable_clock: Option<bool>,
+    isolation: Option<Isolation>,
 }
 
 /// Where to listen if nothing is said.
@@ -76,6 +83,8 @@ impl Config {
             idle_limit: Duration::from_secs(IDLE_SECONDS_DEFAULT),
             processes_max: PROCESSES_DEFAULT,
             movable_clock: false,
+            launcher: None,
+            isolation: Isolation::default(),
             progress: std::sync::Arc::new(|_| {}),
         }
     }
@@ -98,6 +107,7 @@ impl Config {
             idle_seconds,
             processes,
             movable_clock,
+            isolation,
         } = file;
         self.data = data.unwrap_or_else(|| self.data.clone());
         self.listen = listen.unwrap_or(self.listen);
@@ -109,12 +119,20 @@ impl Config {
         self.idle_limit = idle_seconds.map_or(self.idle_limit, Duration::from_secs);
         self.processes_max = processes.unwrap_or(self.processes_max);
         self.movable_clock = movable_clock.unwrap_or(self.movable_clock);
+        self.isolation = isolation.unwrap_or(self.isolation);
         Ok(())
     }
 
     /// Returns Region and account.
     pub fn place(&self) -> Place {
         Place { region: self.region.as_str().into(), account: self.account.as_str().into() }
+    }
+
+    pub(crate) async fn sandbox(&self) -> Result<Sandbox, everstep_worker::Error> {
+        match &self.launcher {
+            Some(launcher) => Sandbox::open(launcher.clone(), self.isolation).await,
+            None => Ok(Sandbox::none()),
+        }
     }
 
     pub(crate) fn worker(&self, address: SocketAddr) -> everstep_worker::Config {

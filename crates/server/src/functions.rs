@@ -9,6 +9,7 @@ use everstep_api::reference::FunctionReference;
 use everstep_core::id::{FunctionName, Place, Version};
 use everstep_core::limits::PAGE_ITEMS_MAX;
 use everstep_store::{Catalog, Error as StoreError, Kind, Revision};
+use everstep_worker::limits::TMP_MB_DEFAULT;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -145,6 +146,12 @@ impl Configuration {
     /// Tells whether a process may only ever serve one tenant.
     pub fn isolates_tenants(&self) -> bool {
         self.kept.contains_key("TenancyConfig")
+    }
+
+    /// Returns the size of `/tmp`, in MB.
+    pub fn tmp_mb(&self) -> u32 {
+        let size = self.kept.get("EphemeralStorage").and_then(|storage| storage["Size"].as_u64());
+        size.and_then(|size| u32::try_from(size).ok()).unwrap_or(TMP_MB_DEFAULT)
     }
 }
 

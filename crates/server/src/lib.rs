@@ -40,9 +40,11 @@ use access::{AccessKey, Keys};
 use clock::KeptClock;
 use concurrency::Concurrency;
 pub use config::Config;
+pub use everstep_worker::sandbox;
 use functions::Functions;
 use http::Services;
 use runner::Runner;
+use sandbox::Sandbox;
 
 /// How long requests under way may take to end when the server stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -52,6 +54,7 @@ pub struct Server {
     address: SocketAddr,
     keys: Arc<Keys>,
     supervisor: Arc<Supervisor>,
+    sandbox: Arc<Sandbox>,
     stop: watch::Sender<bool>,
     stop_logs: watch::Sender<bool>,
     http: JoinHandle<()>,
@@ -66,6 +69,7 @@ impl Server {
     /// # Errors
     /// If the data directory cannot be used, or the address is taken.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let sandbox = Arc::new(config.sandbox().await?);
         let store = Arc::new(Sqlite::open(&config.data)?);
         let listener = TcpListener::bind(config.listen)
             .await
@@ -84,7 +88,9 @@ impl Server {
         let clock = KeptClock::open(catalog.clone(), config.movable_clock).await?;
         let (stop_logs, logs_stopped) = watch::channel(false);
         let (sink, log_writer) = log_sink::StoreSink::start(logs.clone(), clock.clock().clone(), logs_stopped);
-        let supervisor = Supervisor::start(config.worker(address), keys.clone(), Arc::new(sink));
+        let mut worker = config.worker(address);
+        worker.sandbox = Arc::clone(&sandbox);
+        let supervisor = Supervisor::start(worker, keys.clone(), Arc::new(sink));
         let functions = Functions::new(catalog, config.place());
         let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
         let code = Arc::new(code::Store::new(&config.data));
@@ -119,7 +125,7 @@ impl Server {
             }
         });
         info!(%address, data = %config.data.display(), "serving");
-        Ok(Self { address, keys, supervisor, stop, stop_logs, http, task_loop, log_writer, store })
+        Ok(Self { address, keys, supervisor, sandbox, stop, stop_logs, http, task_loop, log_writer, store })
     }
 
     /// Returns where it listens.
@@ -130,6 +136,11 @@ impl Server {
     /// Returns the oldest of the keys that may do everything.
     pub fn operator_key(&self) -> AccessKey {
         self.keys.operator()
+    }
+
+    /// Says which limits function processes have, and why one is not in force; a line each.
+    pub fn protection(&self) -> Vec<String> {
+        self.sandbox.report()
     }
 
     /// Returns the supervisor, to get runtimes ready ahead of time.

@@ -24,6 +24,12 @@ pub(crate) const MEMORY_MB_MIN: i64 = 128;
 /// Largest `MemorySize`, in MB. Source: Lambda quotas.
 pub(crate) const MEMORY_MB_MAX: i64 = 10_240;
 
+/// Smallest `EphemeralStorage`, in MB. Source: Lambda quotas.
+pub(crate) const TMP_MB_MIN: i64 = 512;
+
+/// Largest `EphemeralStorage`, in MB. Source: Lambda quotas.
+pub(crate) const TMP_MB_MAX: i64 = 10_240;
+
 /// Largest environment, names and values together, in bytes. Source: Lambda quotas (4 KB).
 pub(crate) const ENVIRONMENT_BYTES_MAX: usize = 4_096;
 

@@ -129,6 +129,7 @@ impl Runner {
             code_dir,
             timeout: Duration::from_secs(configuration.timeout_seconds.into()),
             memory_mb: configuration.memory_mb,
+            tmp_mb: configuration.tmp_mb(),
             environment: configuration.environment.clone(),
             region: self.functions.place().region.to_string(),
             log_group: log_group(name, configuration),

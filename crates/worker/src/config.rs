@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits;
+use crate::sandbox::Sandbox;
 
 /// Told in one sentence what takes long (an installation), so that a person at a terminal knows.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
@@ -42,10 +43,13 @@ pub struct Config {
     pub install: Install,
     /// Told what takes long.
     pub progress: Progress,
+    /// What keeps function processes to what they are allowed.
+    pub sandbox: Arc<Sandbox>,
 }
 
 impl Config {
-    /// Returns the defaults: 5 minutes idle, 10 s init, 2 s grace, 64 processes, everything installed, silent progress.
+    /// Returns the defaults: 5 minutes idle, 10 s init, 2 s grace, 64 processes, everything installed, silent progress, no
+    /// sandbox.
     pub fn new(data_dir: impl Into<PathBuf>, endpoint: impl Into<String>) -> Self {
         Self {
             runtimes_dir: data_dir.into().join("runtimes"),
@@ -57,6 +61,7 @@ impl Config {
             endpoint: endpoint.into(),
             install: Install::Everything,
             progress: Arc::new(|_| {}),
+            sandbox: Arc::new(Sandbox::none()),
         }
     }
 }

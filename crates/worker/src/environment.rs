@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::Path;
 
 use crate::language::Toolchain;
+use crate::sandbox::Paths;
 use crate::{Config, Credentials, Function, LogFormat};
 
 /// What differs between two processes of one function.
 pub(crate) struct Place<'a> {
     pub(crate) runtime_api: SocketAddr,
     pub(crate) log_stream: &'a str,
-    pub(crate) temp_dir: &'a Path,
+    pub(crate) paths: &'a Paths,
     pub(crate) credentials: &'a Credentials,
 }
 
@@ -26,15 +26,15 @@ pub(crate) fn variables(
     toolchain: &Toolchain,
     place: &Place<'_>,
 ) -> BTreeMap<OsString, OsString> {
-    let code_dir = function.code_dir.as_os_str();
+    let paths = place.paths;
     let mut variables = BTreeMap::new();
     let mut set = |name: &str, value: OsString| {
         variables.insert(OsString::from(name), value);
     };
 
     // Defaults.
-    set("PATH", path(function, toolchain));
-    set("LD_LIBRARY_PATH", function.code_dir.join("lib").into());
+    set("PATH", path(paths, toolchain));
+    set("LD_LIBRARY_PATH", paths.code.join("lib").into());
     set("LANG", "en_US.UTF-8".into());
     set("TZ", ":UTC".into());
     set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into());
@@ -44,10 +44,13 @@ pub(crate) fn variables(
     // Without it SDKs ask the machine's metadata service, and wait for it where there is none.
     set("AWS_EC2_METADATA_DISABLED", "true".into());
     // The home directory is private too: SDKs would read the operator's ~/.aws/config.
-    set("HOME", place.temp_dir.into());
-    set("TMPDIR", place.temp_dir.into());
+    set("HOME", paths.temp.clone().into());
+    set("TMPDIR", paths.temp.clone().into());
     for (name, value) in &toolchain.environment {
-        set(name, value.clone());
+        // A place to keep what was compiled is of no use where nothing can be kept, and would hide what is there.
+        if !(paths.read_only && *name == "PYTHONPYCACHEPREFIX") {
+            set(name, value.clone());
+        }
     }
 
     // The function's own.
@@ -66,8 +69,8 @@ pub(crate) fn variables(
     // Reserved.
     set("AWS_LAMBDA_RUNTIME_API", place.runtime_api.to_string().into());
     set("_HANDLER", function.handler.clone().into());
-    set("LAMBDA_TASK_ROOT", code_dir.into());
-    set("LAMBDA_RUNTIME_DIR", toolchain.runtime_dir.clone().into());
+    set("LAMBDA_TASK_ROOT", paths.code.clone().into());
+    set("LAMBDA_RUNTIME_DIR", paths.runtime.clone().into());
     set("AWS_LAMBDA_FUNCTION_NAME", function.name.clone().into());
     set("AWS_LAMBDA_FUNCTION_VERSION", function.version.clone().into());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string().into());
@@ -97,8 +100,8 @@ pub(crate) fn variables(
     variables
 }
 
-fn path(function: &Function, toolchain: &Toolchain) -> OsString {
-    let mut path = function.code_dir.join("bin").into_os_string();
+fn path(paths: &Paths, toolchain: &Toolchain) -> OsString {
+    let mut path = paths.code.join("bin").into_os_string();
     for directory in &toolchain.path {
         path.push(":");
         path.push(directory);

@@ -39,6 +39,18 @@ pub enum Error {
         /// What is wrong with it, or with the disk.
         reason: String,
     },
+    /// Isolation is required, and this machine does not allow it.
+    #[error("functions cannot be isolated here: {reason}; allow it, or do not require isolation")]
+    NoIsolation {
+        /// What was in the way.
+        reason: String,
+    },
+    /// The surroundings of a process could not be made.
+    #[error("a function process could not be started: {reason}")]
+    Surroundings {
+        /// What was in the way.
+        reason: String,
+    },
     /// A file or process operation failed.
     #[error("cannot {action}")]
     Io {

@@ -59,6 +59,8 @@ pub(crate) enum InitFailure {
     Posted(Failure),
     /// The process ended.
     Exited(ExitStatus),
+    /// The process held more memory than it may.
+    OutOfMemory,
     /// Neither ready nor failed within the init limit plus the function's timeout.
     TimedOut(Duration),
     /// The code has no `bootstrap` that can be executed.
@@ -71,6 +73,7 @@ impl InitFailure {
         match self {
             Self::Posted(failure) => failure,
             Self::Exited(status) => Failure::exited(request_id, status),
+            Self::OutOfMemory => Failure::out_of_memory(request_id),
             Self::TimedOut(timeout) => Failure::timed_out(request_id, timeout),
             Self::NoEntrypoint(reason) => Failure::new(
                 FailureKind::Init,
@@ -97,6 +100,12 @@ impl Failure {
             (None, None) => "Runtime exited without providing a reason".to_owned(),
         };
         Self::new(FailureKind::Exit, "Runtime.ExitError", format!("RequestId: {request_id} Error: {reason}"))
+    }
+
+    /// Returns the failure of a process that held more memory than `MemorySize`.
+    pub(crate) fn out_of_memory(request_id: &str) -> Self {
+        let message = format!("RequestId: {request_id} Error: Runtime exited with error: signal: killed");
+        Self::new(FailureKind::Exit, "Runtime.OutOfMemory", message)
     }
 
     /// Returns the failure of a process that ended before the invocation reached it.

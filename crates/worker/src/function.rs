@@ -27,8 +27,10 @@ pub struct Function {
     pub code_dir: PathBuf,
     /// `Timeout` of one invocation.
     pub timeout: Duration,
-    /// `MemorySize` in MB: told to the function, not enforced.
+    /// `MemorySize` in MB.
     pub memory_mb: u32,
+    /// `EphemeralStorage` in MB.
+    pub tmp_mb: u32,
     /// `Environment.Variables`.
     pub environment: BTreeMap<String, String>,
     /// `AWS_REGION`.

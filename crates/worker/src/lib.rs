@@ -6,15 +6,14 @@
 //!
 //! Start reading at [`Supervisor::acquire`], which finds or starts a process, and at `process`, which is the life of
 //! one process as a state machine. `language` knows what differs between Python, Node.js and custom runtimes; [`code`]
-//! stores uploaded zip files; [`runtimes`] tells what serves which runtime. Every number is in [`limits`].
-//!
-//! Absent on purpose: no mount or network isolation, and no memory limit. A function runs as the server's user, so
-//! host functions you trust. A descendant that leaves its process group with `setsid` outlives the kill of that group.
-#![forbid(unsafe_code)]
+//! stores uploaded zip files; [`runtimes`] tells what serves which runtime; [`sandbox`] keeps processes to what they are
+//! allowed. Every number is in [`limits`].
+#![deny(unsafe_code)]
 
 pub mod code;
 pub mod limits;
 pub mod runtimes;
+pub mod sandbox;
 
 mod config;
 mod credentials;

@@ -35,6 +35,12 @@ pub const LOG_TAIL_BYTES_MAX: usize = 4 * 1024;
 /// of a Linux pipe.
 pub const OUTPUT_READ_BYTES: usize = 64 * 1024;
 
+/// Bytes per second that are read of a process's output; whoever writes faster waits. Source: ours.
+pub const OUTPUT_BYTES_PER_SECOND: usize = 4 * 1024 * 1024;
+
+/// How long a process may be ahead of that. Source: ours; a stack trace or a dump is read at once.
+pub const OUTPUT_BURST: Duration = Duration::from_secs(2);
+
 /// Connections one process may hold to its Runtime API. Source: ours; a runtime needs one.
 pub const CONNECTIONS_MAX: usize = 32;
 
@@ -64,3 +70,41 @@ pub const BUNDLE_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
 
 /// Bytes of what a bundle says of itself. Source: ours; it is a kilobyte.
 pub const BUNDLE_MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Processes and threads of one function process, and what it starts. Source: Lambda quotas, "execution
+/// processes/threads".
+pub const FUNCTION_PROCESSES_MAX: u64 = 1024;
+
+/// File descriptors of one process of a function. Source: Lambda quotas, "file descriptors".
+pub const OPEN_FILES_MAX: u64 = 1024;
+
+/// Size of `/tmp` when `EphemeralStorage` is not given, in MB. Source: Lambda API, `EphemeralStorage`.
+pub const TMP_MB_DEFAULT: u32 = 512;
+
+/// Files and directories in `/tmp`. Source: ours; Lambda names none, and an empty file costs kernel memory all the same.
+pub const TMP_FILES_MAX: u64 = 65_536;
+
+/// Time between two looks at the memory of a process that no control group limits. Source: ours; what a process can
+/// take within it is past its `MemorySize` for that long.
+pub const MEMORY_WATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Time between two looks, in times of what a look takes. Source: ours; looking at a thousand processes must not take a
+/// processor.
+pub const MEMORY_WATCH_PAUSE: u32 = 20;
+
+/// Processes of one function process up to which pages that they share are counted once. Source: ours; telling shared
+/// pages apart costs about a millisecond for each process.
+pub const MEMORY_SHARES_PROCESSES_MAX: usize = 32;
+
+/// Memory for the program that finds out whether isolation works, in MB. Source: ours.
+pub const TRY_MEMORY_MB: u32 = 128;
+
+/// First user id that isolated functions may get from a server that runs as root. Source: ours; above the ids that
+/// people, services and containers get.
+pub const USER_FIRST: u32 = 1_900_000_000;
+
+/// User ids for one server. Source: ours; more than the processes it can have at once.
+pub const USERS_PER_SERVER: u32 = 65_536;
+
+/// Ranges of user ids for servers on one machine, by their process ids. Source: ours; the last one ends below 2³¹.
+pub const USER_RANGES: u32 = 3_000;

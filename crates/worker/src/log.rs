@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::net::unix::pipe;
@@ -32,24 +33,56 @@ pub(crate) struct Output {
     pipe: pipe::Receiver,
     buffer: Vec<u8>,
     ended: bool,
+    pace: Pace,
+}
+
+/// How fast a process may write: at [`limits::OUTPUT_BYTES_PER_SECOND`], after a burst.
+struct Pace {
+    /// When everything that was read has been paid for at that rate.
+    paid: Instant,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { paid: now }
+    }
+
+    /// Notes that so many bytes were read.
+    fn note(&mut self, bytes: usize, now: Instant) {
+        let price = Duration::from_secs_f64(bytes as f64 / limits::OUTPUT_BYTES_PER_SECOND as f64);
+        self.paid = self.paid.max(now) + price;
+    }
+
+    /// Returns how long to wait before reading on.
+    fn wait(&self, now: Instant) -> Duration {
+        self.paid.saturating_duration_since(now + limits::OUTPUT_BURST)
+    }
 }
 
 impl Output {
     /// Wraps the reading end of a pipe.
     pub(crate) fn new(reader: io::PipeReader) -> io::Result<Self> {
         let pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
-        Ok(Self { pipe, buffer: vec![0; limits::OUTPUT_READ_BYTES], ended: false })
+        Ok(Self { pipe, buffer: vec![0; limits::OUTPUT_READ_BYTES], ended: false, pace: Pace::new(Instant::now()) })
     }
 
-    /// Waits for output and returns some. Cancel-safe. Never returns once every writer has closed its end.
+    /// Waits for output and returns some. Cancel-safe. Never returns once every writer has closed its end. A process
+    /// that writes faster than it may is read slower, until the pipe is full and it has to wait.
     pub(crate) async fn read(&mut self) -> &[u8] {
         while !self.ended {
+            let wait = self.pace.wait(Instant::now());
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
             if self.pipe.readable().await.is_err() {
                 break;
             }
             match self.pipe.try_read(&mut self.buffer) {
                 Ok(0) => self.ended = true,
-                Ok(length) => return &self.buffer[..length],
+                Ok(length) => {
+                    self.pace.note(length, Instant::now());
+                    return &self.buffer[..length];
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => self.ended = true,
             }
@@ -206,6 +239,23 @@ mod tests {
         assert_eq!(output.read().await, b"last");
         drop(writer);
         assert_eq!(output.drain(), b"");
+    }
+
+    #[test]
+    fn burst_is_read_at_once_and_then_the_rate_holds() {
+        let start = Instant::now();
+        let (rate, burst) = (limits::OUTPUT_BYTES_PER_SECOND, limits::OUTPUT_BURST);
+        let burst_bytes = rate * usize::try_from(burst.as_secs()).unwrap();
+        let mut pace = Pace::new(start);
+        pace.note(burst_bytes, start);
+        assert_eq!(pace.wait(start), Duration::ZERO);
+        pace.note(rate, start);
+        assert_eq!(pace.wait(start), Duration::from_secs(1));
+        assert_eq!(pace.wait(start + Duration::from_secs(1)), Duration::ZERO);
+        // Who was quiet does not save up more than a burst.
+        let later = start + Duration::from_secs(3600);
+        pace.note(burst_bytes + rate, later);
+        assert_eq!(pace.wait(later), Duration::from_secs(1));
     }
 
     #[test]

@@ -155,6 +155,7 @@ mod tests {
             code_dir: PathBuf::new(),
             timeout: Duration::from_secs(3),
             memory_mb: 128,
+            tmp_mb: 512,
             environment: Default::default(),
             region: "us-east-1".into(),
             log_group: "/aws/lambda/demo".into(),

@@ -14,6 +14,13 @@ use std::collections::{BTreeMap, VecDeque};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ProcessId(u64);
 
+impl ProcessId {
+    /// Returns a number that no other process has.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Names someone who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);

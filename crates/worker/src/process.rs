@@ -13,15 +13,15 @@
 //! END, and because a write to a pipe is in the pipe before the writer can post its response.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Stdio};
+use std::path::Path;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Signal, kill_process_group};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -33,6 +33,7 @@ use crate::log::{Output, Stream};
 use crate::platform_log::{self, Report};
 use crate::pool::ProcessId;
 use crate::runtime_api::{self, Answer, Assignment, Body, Call, Verdict};
+use crate::sandbox::{self, Furniture, Program, Running, Watch};
 use crate::supervisor::Shared;
 use crate::{Credentials, Error, Failure, FailureKind, Function, Invocation, Outcome, StreamPart, limits};
 
@@ -102,7 +103,7 @@ pub(crate) async fn live(shared: Arc<Shared>, id: ProcessId, function: Arc<Funct
         Err(failure) => return drop(mailbox.start.send_replace(Start::Impossible(failure))),
     };
     let key = Key { shared: shared.clone(), credentials: shared.credentials.issue(&function) };
-    match spawn(&shared, &function, &toolchain, &key.credentials).await {
+    match spawn(&shared, id, &function, &toolchain, &key.credentials).await {
         Ok(spawned) => Process::live(shared, id, function, mailbox, key, spawned).await,
         Err(error) => {
             tracing::error!(function = %function.name, %error, "a process could not be started");
@@ -146,14 +147,9 @@ struct Spawned {
     temp_dir: TempDir,
 }
 
-/// A child and the group it leads.
-struct Running {
-    child: Child,
-    group: Pid,
-}
-
 async fn spawn(
     shared: &Shared,
+    id: ProcessId,
     function: &Function,
     toolchain: &Toolchain,
     credentials: &Credentials,
@@ -176,38 +172,34 @@ async fn spawn(
     // One pipe for both, so that the order of lines is the order of writes.
     let (reader, writer) = std::io::pipe().map_err(Error::io("make a pipe"))?;
     let output = Output::new(reader).map_err(Error::io("read from a pipe"))?;
-    let mut words = toolchain.command(function).into_iter();
-    if let Some(wrapper) = function.environment.get("AWS_LAMBDA_EXEC_WRAPPER").filter(|wrapper| !wrapper.is_empty()) {
-        words = std::iter::once(wrapper.into()).chain(words).collect::<Vec<_>>().into_iter();
-    }
-    let program = words.next().expect("a command has a program");
-    let place = Place { runtime_api: address, log_stream: &stream, temp_dir: temp_dir.path(), credentials };
-    let mut command = Command::new(&program);
-    command
-        .args(words)
-        .current_dir(&function.code_dir)
-        .env_clear()
-        .envs(environment::variables(&shared.config, function, toolchain, &place))
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone().map_err(Error::io("duplicate a pipe"))?)
-        .stderr(writer)
-        .process_group(0)
-        .kill_on_drop(true);
-    let running = match command.spawn() {
-        Ok(child) => {
-            let id = child.id().expect("a child that was not awaited has an id");
-            let group = Pid::from_raw(id.cast_signed()).expect("a process id is positive");
-            Ok(Running { child, group })
-        }
-        Err(source) if function.code_dir.is_dir() && toolchain.runs_code_itself(function) => {
-            let reason = format!("cannot execute {}: {source}", program.display());
+    let furniture =
+        Furniture { code: &function.code_dir, layers: None, runtime: &toolchain.runtime_dir, roots: &toolchain.roots };
+    let sandbox = &shared.config.sandbox;
+    let paths = sandbox.paths(&furniture, temp_dir.path());
+    let wrapper = function.environment.get("AWS_LAMBDA_EXEC_WRAPPER").filter(|wrapper| !wrapper.is_empty());
+    let words: Vec<_> = wrapper.map(Into::into).into_iter().chain(toolchain.command(&paths.code)).collect();
+    let place = Place { runtime_api: address, log_stream: &stream, paths: &paths, credentials };
+    let program = Program {
+        number: id.number(),
+        words: words.clone(),
+        variables: environment::variables(&shared.config, function, toolchain, &place),
+        furniture,
+        place: temp_dir.path(),
+        output: writer,
+        memory_mb: function.memory_mb,
+        tmp_mb: function.tmp_mb,
+    };
+    let running = match sandbox.start(program).await {
+        Ok(running) => Ok(running),
+        Err(sandbox::Failed::Program(reason)) => {
+            let reason = format!("cannot execute {}: {reason}", Path::new(&words[0]).display());
+            if !toolchain.runs_code_itself(function) {
+                return Err(Error::Surroundings { reason });
+            }
             log.append(vec![reason.clone()], now);
             Err(InitFailure::NoEntrypoint(reason))
         }
-        Err(source) => {
-            let action = format!("start {} in {}", program.display(), function.code_dir.display());
-            return Err(Error::Io { action, source });
-        }
+        Err(sandbox::Failed::Surroundings(reason)) => return Err(Error::Surroundings { reason }),
     };
     Ok(Spawned { running, calls, api, output, log, temp_dir })
 }
@@ -283,6 +275,8 @@ enum Event {
     Job(Job),
     /// Something was logged; it has been appended already.
     Logged,
+    /// The process holds more memory than it may.
+    OutOfMemory,
 }
 
 /// Whether the process goes on.
@@ -346,11 +340,13 @@ impl Process {
             let running = self.running.as_mut().expect("only run with something running");
             let takes_jobs = matches!(self.state, State::Ready { .. });
             let stoppable = !matches!(self.state, State::Stopping { .. });
+            let at_work = is_at_work(&self.state);
             let event = tokio::select! {
                 biased;
                 () = at(due(&self.state)) => Event::Due,
                 _ = self.stop.wait_for(|stop| *stop), if stoppable => Event::Stop,
                 Some(call) = self.calls.recv() => Event::Call(call),
+                () = overrun(&mut running.watch), if at_work => Event::OutOfMemory,
                 status = running.child.wait() => Event::Exited(status.unwrap_or(ExitStatus::from_raw(0))),
                 Some(job) = self.jobs.recv(), if takes_jobs => Event::Job(job),
                 output = self.output.read() => {
@@ -385,8 +381,26 @@ impl Process {
             Event::Exited(status) => return self.exited(status),
             Event::Job(job) => self.begin_job(job),
             Event::Logged => {}
+            Event::OutOfMemory => self.out_of_memory(),
         }
         Fate::Lives
+    }
+
+    /// Ends a process that holds more memory than it may.
+    fn out_of_memory(&mut self) {
+        match &self.state {
+            State::Starting { .. } => {
+                self.state = State::Discarded { failure: InitFailure::OutOfMemory, until: None };
+                self.signal(Signal::KILL);
+            }
+            State::Busy { running, .. } => {
+                let failure = Failure::out_of_memory(&running.request_id);
+                self.kill(Some(failure));
+            }
+            // The invocation has its answer already.
+            State::Answered { .. } | State::Ready { .. } => self.kill(None),
+            State::Discarded { .. } | State::Stopping { .. } => {}
+        }
     }
 
     /// The runtime asks for work.
@@ -585,11 +599,17 @@ impl Process {
         self.drain();
         self.log.flush(Timestamp::now());
         let before = std::mem::replace(&mut self.state, State::Stopping { until: None, unfinished: None });
+        let out_of_memory = self.running.as_ref().is_some_and(Running::ran_out_of_memory);
         match before {
+            State::Starting { .. } if out_of_memory => return Fate::NeverReady(InitFailure::OutOfMemory),
             State::Starting { .. } => return Fate::NeverReady(InitFailure::Exited(status)),
             State::Discarded { failure, .. } => return Fate::NeverReady(failure),
             State::Busy { running, .. } => {
-                let failure = Failure::exited(&running.request_id, status);
+                let failure = if out_of_memory {
+                    Failure::out_of_memory(&running.request_id)
+                } else {
+                    Failure::exited(&running.request_id, status)
+                };
                 self.finish(running, Err(failure));
             }
             State::Stopping { unfinished: Some((running, failure)), .. } => self.finish(running, Err(failure)),
@@ -611,7 +631,7 @@ impl Process {
         self.drain();
         let now = Timestamp::now();
         self.log.flush(now);
-        let memory_used_mb = self.running.as_ref().and_then(|running| memory_used_mb(running.group));
+        let memory_used_mb = self.running.as_ref().and_then(Running::memory_used_mb);
         let report = Report {
             request_id: &running.request_id,
             duration,
@@ -684,6 +704,22 @@ fn due(state: &State) -> Option<Instant> {
     }
 }
 
+/// Waits until a process that is watched holds more memory than it may.
+async fn overrun(watch: &mut Option<Watch>) {
+    match watch {
+        Some(watch) => watch.overrun().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether it runs code of the function's, as far as anybody knows.
+fn is_at_work(state: &State) -> bool {
+    match state {
+        State::Starting { .. } | State::Busy { .. } | State::Answered { .. } => true,
+        State::Ready { .. } | State::Discarded { .. } | State::Stopping { .. } => false,
+    }
+}
+
 async fn at(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
@@ -694,12 +730,4 @@ async fn at(due: Option<Instant>) {
 fn epoch_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX / 2)
-}
-
-/// The most memory the process has held, where the system tells.
-fn memory_used_mb(process: Pid) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kilobytes.div_ceil(1024))
 }

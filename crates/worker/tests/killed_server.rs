@@ -3,8 +3,10 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
+use everstep_worker::sandbox::{Isolation, Sandbox};
 use support::{Code, World, lives, until};
 
 /// The server of the next test, in a process of its own: says which processes it has, then waits to be killed.
@@ -26,15 +28,49 @@ async fn server() {
     });
 }
 
+/// The same with a launcher, and functions that are busy and never look up.
 #[tokio::test(flavor = "multi_thread")]
-async fn idle_processes_end_when_their_server_is_killed() {
+#[ignore = "run by `busy_processes_end_when_their_server_is_killed`"]
+async fn server_with_launcher() {
+    let rooms = World::with_rooms(|_| {}).await;
+    let plain = Sandbox::open(support::launcher(), Isolation::Off).await.unwrap();
+    let plain = World::with(|config| config.sandbox = Arc::new(plain));
+    let busy = Code::python("import subprocess\ndef handler(event, context): subprocess.run(['sleep', str(event)])\n");
+    let alone = Code::python("import os\ndef handler(event, context): os.execlp('sleep', 'sleep', str(event))\n");
+    let (in_room, in_plain) = (IN_ROOM.to_string(), IN_PLAIN.to_string());
+    tokio::join!(rooms.invoke(&busy, &in_room), plain.invoke(&alone, &in_plain), async {
+        until("both are busy", || support::sleeps(IN_ROOM) && support::sleeps(IN_PLAIN)).await;
+        println!("pids");
+    });
+}
+
+/// How long the functions of the last test sleep, which tells them from anybody else's.
+const IN_ROOM: u32 = 86_397;
+const IN_PLAIN: u32 = 86_398;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn busy_processes_end_when_their_server_is_killed() {
+    let (mut server, _) = start("server_with_launcher");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    until("they are gone", || !support::sleeps(IN_ROOM) && !support::sleeps(IN_PLAIN)).await;
+}
+
+/// Runs a test as a server of its own until it has said its processes.
+fn start(test: &str) -> (Child, String) {
     let mut server = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "server", "--ignored", "--nocapture"])
+        .args(["--exact", test, "--ignored", "--nocapture"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let line = lines.find(|line| line.contains("pids ")).expect("the server says its processes");
+    let line = lines.find(|line| line.contains("pids")).expect("the server says its processes");
+    (server, line)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_processes_end_when_their_server_is_killed() {
+    let (mut server, line) = start("server");
     let pids = line.split("pids ").nth(1).unwrap().split(' ').map(|pid| pid.parse().unwrap());
     let pids: Vec<u64> = pids.collect();
     assert!(pids.len() == 3 && pids.iter().all(|pid| lives(*pid)), "{line}");

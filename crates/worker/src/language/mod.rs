@@ -59,10 +59,10 @@ pub(crate) struct Toolchain {
 }
 
 impl Toolchain {
-    /// Returns the command line of a function's process.
-    pub(crate) fn command(&self, function: &Function) -> Vec<OsString> {
+    /// Returns the command line of a function's process, which sees its code at `code_dir`.
+    pub(crate) fn command(&self, code_dir: &Path) -> Vec<OsString> {
         if self.program.is_empty() {
-            return vec![function.code_dir.join("bootstrap").into()];
+            return vec![code_dir.join("bootstrap").into()];
         }
         self.program.clone()
     }

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use everstep_worker::sandbox::{Isolation, Sandbox};
 use everstep_worker::{
     Config, CredentialSource, Credentials, Failure, Function, Install, Invocation, LogFormat, LogLine, LogSink,
-    Outcome, Runtime, Supervisor,
+    Outcome, Runtime, Supervisor, limits,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -38,6 +39,15 @@ impl World {
         change(&mut config);
         let (keys, logs) = (Arc::new(Keys::default()), Arc::new(Logs::default()));
         Self { supervisor: Supervisor::start(config, keys.clone(), logs.clone()), keys, logs }
+    }
+
+    /// A world whose functions live in rooms; the machine must allow it.
+    pub async fn with_rooms(change: impl FnOnce(&mut Config)) -> Self {
+        let sandbox = Sandbox::open(launcher(), Isolation::Required).await.expect("rooms");
+        Self::with(|config| {
+            config.sandbox = Arc::new(sandbox);
+            change(config);
+        })
     }
 
     /// Runs one invocation with its own request id, in a process it may have to start.
@@ -73,6 +83,8 @@ impl Code {
     pub fn with(runtime: Runtime, handler: &str, files: &[(&str, &str)], change: impl FnOnce(&mut Function)) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let dir = tempfile::tempdir().unwrap();
+        // As uploaded code is: readable for whoever runs it.
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         for (name, text) in files {
             let path = dir.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -91,6 +103,7 @@ impl Code {
             code_dir: dir.path().canonicalize().unwrap(),
             timeout: Duration::from_secs(60),
             memory_mb: 256,
+            tmp_mb: limits::TMP_MB_DEFAULT,
             environment: Default::default(),
             region: "us-east-1".into(),
             log_group: "/aws/lambda/demo".into(),
@@ -125,7 +138,29 @@ pub fn invocation(event: &str) -> Invocation {
 
 /// Where installed interpreters and SDKs stay, shared by all test binaries and runs.
 pub fn runtimes() -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("test-runtimes")
+    let shared = || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("test-runtimes");
+    std::env::var_os(RUNTIMES).map_or_else(shared, PathBuf::from)
+}
+
+/// The program that starts functions; the server's binary is its own.
+pub fn launcher() -> PathBuf {
+    std::env::var_os(LAUNCHER).map_or_else(|| env!("CARGO_BIN_EXE_everstep-launcher").into(), PathBuf::from)
+}
+
+/// The variable that names another launcher.
+pub const LAUNCHER: &str = "EVERSTEP_TEST_LAUNCHER";
+
+/// The variable that names another directory of interpreters.
+pub const RUNTIMES: &str = "EVERSTEP_TEST_RUNTIMES";
+
+/// Whether a `sleep` of so many seconds runs anywhere on this machine.
+pub fn sleeps(seconds: u32) -> bool {
+    let wanted = format!("sleep\0{seconds}\0");
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
+    pids.any(|pid| {
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == wanted) && lives(pid)
+    })
 }
 
 /// Waits for something that no event announces.

@@ -13,6 +13,7 @@ use crate::functions::Configuration;
 use crate::http::error::Error;
 use crate::limits::{
     DESCRIPTION_CHARACTERS_MAX, ENVIRONMENT_BYTES_MAX, HANDLER_CHARACTERS_MAX, MEMORY_MB_MAX, MEMORY_MB_MIN,
+    TMP_MB_MAX, TMP_MB_MIN,
 };
 
 /// Environment variables that the runtime sets. Source: Lambda Developer Guide, defined runtime environment variables.
@@ -47,6 +48,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), Error> {
     }
     if let Some(megabytes) = settings.memory_size {
         violations.range(megabytes, "memorySize", MEMORY_MB_MIN, MEMORY_MB_MAX);
+    }
+    if let Some(storage) = &settings.ephemeral_storage {
+        violations.range(storage.size, "ephemeralStorage.size", TMP_MB_MIN, TMP_MB_MAX);
     }
     if let Some(description) = &settings.description {
         violations.length(description, "description", 0, DESCRIPTION_CHARACTERS_MAX);
@@ -164,7 +168,7 @@ pub(super) fn take_over(settings: &Settings, configuration: &mut Configuration) 
         ("TracingConfig", settings.tracing_config.clone()),
         ("TenancyConfig", settings.tenancy_config.as_ref().map(|tenancy| json!(tenancy))),
         ("Architectures", settings.architectures.as_ref().map(|architectures| json!(architectures))),
-        ("EphemeralStorage", settings.ephemeral_storage.clone()),
+        ("EphemeralStorage", settings.ephemeral_storage.as_ref().map(|storage| json!(storage))),
     ];
     configuration.kept.extend(kept.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))));
 }
@@ -192,6 +196,10 @@ mod tests {
         check_settings(json!({"MemorySize": 127}), Err("'memorySize'"));
         check_settings(json!({"MemorySize": 10240}), Ok(()));
         check_settings(json!({"MemorySize": 10241}), Err("'memorySize'"));
+        check_settings(json!({"EphemeralStorage": {"Size": 512}}), Ok(()));
+        check_settings(json!({"EphemeralStorage": {"Size": 511}}), Err("'ephemeralStorage.size'"));
+        check_settings(json!({"EphemeralStorage": {"Size": 10240}}), Ok(()));
+        check_settings(json!({"EphemeralStorage": {"Size": 10241}}), Err("'ephemeralStorage.size'"));
         check_settings(json!({"Description": "d".repeat(256)}), Ok(()));
         check_settings(json!({"Description": "d".repeat(257)}), Err("'description'"));
         check_settings(json!({"Handler": "h".repeat(128)}), Ok(()));

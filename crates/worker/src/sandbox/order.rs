@@ -1,0 +1,37 @@
+//! What the server tells the launcher.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// How a function's process is to be started. Travels as JSON in the arguments, so it holds no secret.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Order {
+    /// The process that gives the order; the function's does not outlive it.
+    pub(super) server: i32,
+    /// Where the runtime starts, as it sees the path.
+    pub(super) directory: PathBuf,
+    /// File descriptors.
+    pub(super) open_files: u64,
+    /// The control group to enter first.
+    pub(super) cgroup: Option<PathBuf>,
+    /// The room to build; without one the process sees what the server sees.
+    pub(super) room: Option<Room>,
+}
+
+/// A file system and namespaces of the function's own.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Room {
+    /// An empty directory of the host's to build it at.
+    pub(super) at: PathBuf,
+    /// What is shown of the host's files, and where; read-only.
+    pub(super) binds: Vec<(PathBuf, PathBuf)>,
+    /// The user to become; without one, namespaces of the server's own user make do.
+    pub(super) user: Option<u32>,
+    /// Processes and threads.
+    pub(super) processes_max: u64,
+    /// Bytes in `/tmp`.
+    pub(super) tmp_bytes_max: u64,
+    /// Files in `/tmp`.
+    pub(super) tmp_files_max: u64,
+}

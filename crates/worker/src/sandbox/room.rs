@@ -1,0 +1,122 @@
+//! The room: what a function sees of the machine, and where.
+//!
+//! Pure but for looking at which directories there are. Nothing of the host's is writable in it, and what is not
+//! listed here is not there: no home directories, no data directory, no `/sys`, no other processes.
+
+use std::path::{Path, PathBuf};
+
+/// Where the code is, as on Lambda.
+pub(crate) const TASK: &str = "/var/task";
+
+/// Where layers are, as on Lambda.
+pub(crate) const LAYERS: &str = "/opt";
+
+/// Where the runtime's own files are, as on Lambda.
+pub(crate) const RUNTIME: &str = "/var/runtime";
+
+/// The only place that can be written, as on Lambda.
+pub(crate) const TMP: &str = "/tmp";
+
+/// The user id inside, where the room has one user only. It means nothing outside.
+pub(super) const USER_INSIDE: u32 = 993;
+
+/// The group id inside.
+pub(super) const USER_GROUP_INSIDE: u32 = 990;
+
+/// Directories of programs and libraries; on most systems all but the first are links into it.
+const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+/// What programs expect of `/etc`: how to resolve names, whom to trust, where libraries are, which time zone. Not
+/// who has which password, nor how this machine's services are configured.
+const SETTINGS: [&str; 19] = [
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/crypto-policies",
+    "/etc/fonts",
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/nsswitch.conf",
+    "/etc/pki",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+];
+
+/// Devices that hold nothing.
+pub(super) const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+
+/// Links that programs expect beside them.
+pub(super) const DEVICE_LINKS: [(&str, &str); 4] =
+    [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")];
+
+/// What a function brings into its room.
+pub(crate) struct Furniture<'a> {
+    /// Its code.
+    pub(crate) code: &'a Path,
+    /// Its layers, merged.
+    pub(crate) layers: Option<&'a Path>,
+    /// The bootstraps.
+    pub(crate) runtime: &'a Path,
+    /// Directories of its interpreter and of the packages beside it.
+    pub(crate) roots: &'a [PathBuf],
+}
+
+/// Returns what is shown, and where, in the order in which it is to be mounted.
+pub(super) fn binds(furniture: &Furniture<'_>) -> Vec<(PathBuf, PathBuf)> {
+    let host = SYSTEM.iter().chain(&SETTINGS).map(PathBuf::from).filter(|path| path.symlink_metadata().is_ok());
+    let mut shown: Vec<PathBuf> = host.collect();
+    let mut roots: Vec<&PathBuf> = furniture.roots.iter().collect();
+    // What contains others comes first, and shows them.
+    roots.sort();
+    for root in roots {
+        if !shown.iter().any(|shown| root.starts_with(shown)) {
+            shown.push(root.clone());
+        }
+    }
+    let mut binds: Vec<_> = shown.into_iter().map(|path| (path.clone(), path)).collect();
+    binds.push((furniture.code.to_owned(), TASK.into()));
+    binds.push((furniture.runtime.to_owned(), RUNTIME.into()));
+    if let Some(layers) = furniture.layers {
+        binds.push((layers.to_owned(), LAYERS.into()));
+    }
+    binds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(roots: &[&str], expected: &[&str]) {
+        let roots: Vec<PathBuf> = roots.iter().map(PathBuf::from).collect();
+        let furniture =
+            Furniture { code: Path::new("/c"), layers: Some(Path::new("/l")), runtime: Path::new("/r"), roots: &roots };
+        let shown: Vec<String> = binds(&furniture)
+            .into_iter()
+            .map(
+                |(from, to)| {
+                    if from == to { from } else { Path::new(&format!("{}>{}", from.display(), to.display())).into() }
+                },
+            )
+            .map(|path| path.display().to_string())
+            .filter(|path| !SYSTEM.contains(&path.as_str()) && !SETTINGS.contains(&path.as_str()))
+            .collect();
+        assert_eq!(shown, [expected, &["/c>/var/task", "/r>/var/runtime", "/l>/opt"]].concat());
+    }
+
+    #[test]
+    fn roots_are_shown_once_and_nothing_else_of_the_host() {
+        check(&[], &[]);
+        check(&["/srv/python/3.13"], &["/srv/python/3.13"]);
+        check(&["/srv/python/3.13/lib", "/srv/python"], &["/srv/python"]);
+        check(&["/usr/lib/python3"], &[]);
+    }
+}
