@@ -6,8 +6,16 @@ use crate::run::{cargo, root, run, say};
 use crate::{direction, generate, tools};
 
 /// Documents that a stranger looks for.
-const DOCUMENTS: [&str; 6] =
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docs/limits.md"];
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "docs/limits.md",
+    "docs/command-line.md",
+    "docs/recordings.md",
+];
 
 /// Checks everything that needs no test.
 pub fn check() -> anyhow::Result<()> {

@@ -30,6 +30,8 @@ enum Chore {
     Test(test::Test),
     /// Kill the server again and again while executions run, and check that nothing is lost
     Chaos(test::Chaos),
+    /// Record the command line at work: writes docs/recordings.md
+    Record,
     /// Measure the release build: prints a table, writes target/bench.json and docs/benchmarks.md
     Bench(bench::Bench),
     /// Write what is generated: docs/limits.md
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Chore::Advisories => check::advisories(),
         Chore::Test(test) => test.run(),
         Chore::Chaos(chaos) => chaos.run(),
+        Chore::Record => test::record(),
         Chore::Bench(bench) => bench.run(),
         Chore::Generate => generate::generate(),
     };

@@ -97,6 +97,13 @@ impl Chaos {
     }
 }
 
+/// Records the command line at work.
+pub fn record() -> anyhow::Result<()> {
+    let python = set_up()?;
+    say("recording the command line");
+    run(&python, &["tests/recordings/record.py"], &environment(&binary()))
+}
+
 /// Returns the binary under test, wherever cargo was told to build.
 fn binary() -> String {
     target().join("debug/everstep").display().to_string()

@@ -67,7 +67,9 @@ pub fn stdout_is_terminal() -> bool {
 
 /// Returns how many lines the terminal has.
 pub fn terminal_height() -> usize {
-    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| usize::from(size.ws_row).max(2))
+    let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_row));
+    // A terminal that does not know is taken for the smallest that people have.
+    if rows == 0 { 24 } else { rows }
 }
 
 /// Tells whether standard output takes colours.

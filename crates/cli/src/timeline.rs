@@ -114,13 +114,26 @@ pub fn list_events(events: &[Value]) -> String {
         let kind = event["EventType"].as_str().unwrap_or("?");
         let time = clock_time(seconds(&event["EventTimestamp"])).unwrap_or_default();
         let name = event["Name"].as_str().unwrap_or_default();
-        let details = &event[format!("{kind}Details")];
+        let details = readable(&event[format!("{kind}Details")]);
         let detail =
             if details.as_object().is_none_or(serde_json::Map::is_empty) { String::new() } else { details.to_string() };
         let number = event["EventId"].as_u64().unwrap_or_default();
         let _ = writeln!(text, "{number:>4}  {time}  {kind:<24} {name:<24} {}", shortened(&detail));
     }
     text
+}
+
+/// Writes the times in a document as people read them.
+fn readable(details: &Value) -> Value {
+    let mut details = details.clone();
+    for (name, value) in details.as_object_mut().into_iter().flatten() {
+        if name.ends_with("Timestamp")
+            && let Some(time) = value.as_f64().and_then(clock_time)
+        {
+            *value = time.into();
+        }
+    }
+    details
 }
 
 /// Returns the time in epoch seconds.
@@ -356,7 +369,7 @@ pub fn duration(seconds: f64) -> String {
 }
 
 fn shortened(text: &str) -> String {
-    const SHOWN: usize = 120;
+    const SHOWN: usize = 160;
     if text.chars().count() <= SHOWN {
         return text.into();
     }
