@@ -47,6 +47,9 @@ pub struct Serve {
     /// Give function processes files, processes and users of their own: if-possible, required or off [default: if-possible]
     #[arg(long, env = "EVERSTEP_ISOLATION", value_name = "WHETHER")]
     isolation: Option<Isolation>,
+    /// Keep so much of what functions print, in MB; who prints most loses old lines first [default: 2048]
+    #[arg(long, env = "EVERSTEP_LOG_MEGABYTES", value_name = "MEGABYTES")]
+    log_megabytes: Option<u64>,
 }
 
 impl Serve {
@@ -72,6 +75,7 @@ impl Serve {
         config.processes_max = self.processes.unwrap_or(config.processes_max);
         config.movable_clock |= self.movable_clock;
         config.isolation = self.isolation.unwrap_or(config.isolation);
+        config.log_megabytes = self.log_megabytes.unwrap_or(config.log_megabytes);
         config.progress = output::installation_progress();
         Ok(config)
     }

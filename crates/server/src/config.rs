@@ -38,6 +38,8 @@ pub struct Config {
     pub launcher: Option<PathBuf>,
     /// Whether functions get rooms of their own.
     pub isolation: Isolation,
+    /// How much of what functions print is kept, in MB.
+    pub log_megabytes: u64,
     /// Is told of things that take a while.
     pub progress: Progress,
 }
@@ -58,6 +60,7 @@ struct File {
     processes: Option<usize>,
     movable_clock: Option<bool>,
     isolation: Option<Isolation>,
+    log_megabytes: Option<u64>,
 }
 
 /// Where to listen if nothing is said.
@@ -68,6 +71,9 @@ pub const IDLE_SECONDS_DEFAULT: u64 = 300;
 
 /// How many processes functions may have if nothing is said. Everstep's own.
 pub const PROCESSES_DEFAULT: usize = 64;
+
+/// How much of what functions print is kept if nothing is said, in MB. Everstep's own.
+pub const LOG_MEGABYTES_DEFAULT: u64 = 2_048;
 
 impl Config {
     /// Returns the defaults for a data directory.
@@ -85,6 +91,7 @@ impl Config {
             movable_clock: false,
             launcher: None,
             isolation: Isolation::default(),
+            log_megabytes: LOG_MEGABYTES_DEFAULT,
             progress: std::sync::Arc::new(|_| {}),
         }
     }
@@ -108,6 +115,7 @@ impl Config {
             processes,
             movable_clock,
             isolation,
+            log_megabytes,
         } = file;
         self.data = data.unwrap_or_else(|| self.data.clone());
         self.listen = listen.unwrap_or(self.listen);
@@ -120,6 +128,7 @@ impl Config {
         self.processes_max = processes.unwrap_or(self.processes_max);
         self.movable_clock = movable_clock.unwrap_or(self.movable_clock);
         self.isolation = isolation.unwrap_or(self.isolation);
+        self.log_megabytes = log_megabytes.unwrap_or(self.log_megabytes);
         Ok(())
     }
 

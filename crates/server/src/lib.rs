@@ -87,7 +87,9 @@ impl Server {
 
         let clock = KeptClock::open(catalog.clone(), config.movable_clock).await?;
         let (stop_logs, logs_stopped) = watch::channel(false);
-        let (sink, log_writer) = log_sink::StoreSink::start(logs.clone(), clock.clock().clone(), logs_stopped);
+        let log_bytes_max = config.log_megabytes << 20;
+        let (sink, log_writer) =
+            log_sink::StoreSink::start(logs.clone(), clock.clock().clone(), log_bytes_max, logs_stopped);
         let mut worker = config.worker(address);
         worker.sandbox = Arc::clone(&sandbox);
         let supervisor = Supervisor::start(worker, keys.clone(), Arc::new(sink));

@@ -91,3 +91,12 @@ pub(crate) const TAG_KEY_CHARACTERS_MAX: usize = 128;
 
 /// Longest value of a tag, in characters. Source: Lambda API, `TagValue`.
 pub(crate) const TAG_VALUE_CHARACTERS_MAX: usize = 256;
+
+/// Batches of log lines that may wait for the store; more are dropped with a warning. Everstep's own.
+pub(crate) const LOG_BATCHES_MAX: usize = 4_096;
+
+/// Bytes of log lines after which it is looked whether there are too many. Everstep's own.
+pub(crate) const LOG_BYTES_UNSEEN_MAX: usize = 16 * 1_048_576;
+
+/// Log lines that are forgotten at once when there are too many. Everstep's own; a tenth of a second's work.
+pub(crate) const LOG_LINES_FORGOTTEN: usize = 10_000;

@@ -12,8 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
-/// Batches of lines that may wait for the store; more are dropped with a warning.
-const BATCHES_MAX: usize = 4_096;
+use crate::limits::{LOG_BATCHES_MAX, LOG_BYTES_UNSEEN_MAX, LOG_LINES_FORGOTTEN};
 
 type Batch = (String, String, Vec<LogEvent>);
 
@@ -25,9 +24,18 @@ pub struct StoreSink {
 
 impl StoreSink {
     /// Starts a sink, and the task that empties it, which ends with the last line once `stop` turns true.
-    pub fn start(logs: Arc<dyn Logs>, clock: Arc<Clock>, mut stop: watch::Receiver<bool>) -> (Self, JoinHandle<()>) {
-        let (sender, mut receiver) = mpsc::channel::<Batch>(BATCHES_MAX);
+    ///
+    /// All lines together are kept below `bytes_max`.
+    pub fn start(
+        logs: Arc<dyn Logs>,
+        clock: Arc<Clock>,
+        bytes_max: u64,
+        mut stop: watch::Receiver<bool>,
+    ) -> (Self, JoinHandle<()>) {
+        let (sender, mut receiver) = mpsc::channel::<Batch>(LOG_BATCHES_MAX);
         let task = tokio::spawn(async move {
+            // At the first line as well: the last server may have left more.
+            let mut unseen = LOG_BYTES_UNSEEN_MAX;
             loop {
                 let batch = tokio::select! {
                     batch = receiver.recv() => batch,
@@ -37,12 +45,31 @@ impl StoreSink {
                     }
                 };
                 let Some((group, stream, events)) = batch else { return };
+                unseen += events.iter().map(|event| event.message.len()).sum::<usize>();
+                if unseen >= LOG_BYTES_UNSEEN_MAX {
+                    unseen = 0;
+                    shrink(&*logs, bytes_max).await;
+                }
                 if let Err(error) = logs.append(&group, &stream, events).await {
                     error!(log.group = group, error = &error as &dyn std::error::Error, "log lines were lost");
                 }
             }
         });
         (Self { batches: sender, clock }, task)
+    }
+}
+
+/// Forgets lines until there are few enough.
+async fn shrink(logs: &dyn Logs, bytes_max: u64) {
+    loop {
+        match logs.shrink(bytes_max, LOG_LINES_FORGOTTEN).await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) => {
+                error!(error = &error as &dyn std::error::Error, "old log lines could not be forgotten");
+                return;
+            }
+        }
     }
 }
 

@@ -30,6 +30,10 @@ pub trait Logs: Send + Sync + 'static {
     /// Forgets a group and its events.
     async fn delete_group(&self, group: &str) -> Result<(), Error>;
 
+    /// If all events together take more than `bytes_max`, forgets the oldest of the group that has the most, at most
+    /// `limit` of them: who floods loses lines, and the neighbours keep theirs. Returns how many.
+    async fn shrink(&self, bytes_max: u64, limit: usize) -> Result<usize, Error>;
+
     /// Forgets events that were printed before `before`, at most `limit` of them. Returns how many.
     async fn trim(&self, before: Timestamp, limit: usize) -> Result<usize, Error>;
 }

@@ -22,6 +22,7 @@ pub async fn logs(store: Arc<dyn Logs>) {
         events_are_read_backwards_and_up_to_a_position,
         streams_are_listed_by_prefix_with_their_times,
         positions_are_never_reused,
+        fullest_group_is_shrunk_and_only_if_there_is_too_much,
         groups_are_listed_by_prefix,
         deleted_group_is_gone_alone,
         trimming_forgets_the_oldest_up_to_the_limit,
@@ -131,6 +132,18 @@ async fn positions_are_never_reused(store: Arc<dyn Logs>) {
     store.delete_group("g").await.unwrap();
     store.append("g", "s", events(&[(1, "new")])).await.unwrap();
     assert_eq!(messages(&store, &LogQuery { after: Some(old), ..everything("g") }).await, ["new"]);
+}
+
+async fn fullest_group_is_shrunk_and_only_if_there_is_too_much(store: Arc<dyn Logs>) {
+    store.append("quiet", "s", events(&[(1, "old"), (2, "new")])).await.unwrap();
+    store.append("flood", "s", events(&[(3, "a"), (4, "b"), (5, "c")])).await.unwrap();
+    assert_eq!(store.shrink(u64::MAX, 10).await.unwrap(), 0);
+    assert_eq!(store.shrink(0, 2).await.unwrap(), 2);
+    assert_eq!(messages(&store, &everything("flood")).await, ["c"]);
+    assert_eq!(messages(&store, &everything("quiet")).await, ["old", "new"]);
+    assert_eq!(store.shrink(0, 10).await.unwrap(), 2);
+    assert_eq!(store.shrink(0, 10).await.unwrap(), 1);
+    assert_eq!(store.shrink(0, 10).await.unwrap(), 0);
 }
 
 async fn groups_are_listed_by_prefix(store: Arc<dyn Logs>) {

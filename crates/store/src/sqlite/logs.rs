@@ -83,6 +83,18 @@ impl Logs for Sqlite {
         self.logs.writer.write(0, write).await
     }
 
+    async fn shrink(&self, bytes_max: u64, limit: usize) -> Result<usize, Error> {
+        let write = move |connection: &Connection| {
+            if space::used_bytes(connection)? <= bytes_max {
+                return Ok(0);
+            }
+            let forgotten = shrink(connection, limit)?;
+            space::give_back(connection)?;
+            Ok(forgotten)
+        };
+        self.logs.writer.write(0, write).await
+    }
+
     async fn trim(&self, before: Timestamp, limit: usize) -> Result<usize, Error> {
         let write = move |connection: &Connection| {
             let trimmed = trim(connection, before, limit)?;
@@ -185,21 +197,37 @@ fn stored_event(row: &Row<'_>) -> rusqlite::Result<StoredLogEvent> {
     })
 }
 
-/// Deletes the oldest events and the streams that have none left; groups stay.
+/// Deletes the oldest events.
 fn trim(connection: &Connection, before: Timestamp, limit: usize) -> rusqlite::Result<usize> {
-    let old: Vec<(i64, i64)> = connection
+    let old = connection
         .prepare_cached("SELECT position, stream FROM events WHERE at < ?1 ORDER BY at, position LIMIT ?2")?
         .query_map(params![before.as_millis(), rows(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
+    forget(connection, old)
+}
+
+/// Deletes the oldest events of the group that has the most.
+fn shrink(connection: &Connection, limit: usize) -> rusqlite::Result<usize> {
+    let fullest = "SELECT log_group FROM events GROUP BY log_group ORDER BY count(*) DESC, log_group LIMIT 1";
+    let group: Option<i64> = connection.prepare_cached(fullest)?.query_row((), |row| row.get(0)).optional()?;
+    let old = connection
+        .prepare_cached("SELECT position, stream FROM events WHERE log_group = ?1 ORDER BY position LIMIT ?2")?
+        .query_map(params![group, rows(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    forget(connection, old)
+}
+
+/// Deletes events and the streams that have none left; groups stay.
+fn forget(connection: &Connection, old: Vec<(i64, i64)>) -> rusqlite::Result<usize> {
     let mut delete = connection.prepare_cached("DELETE FROM events WHERE position = ?1")?;
     for (position, _) in &old {
         delete.execute([position])?;
     }
     let streams: BTreeSet<i64> = old.iter().map(|(_, stream)| *stream).collect();
-    let mut forget = connection
+    let mut empty = connection
         .prepare_cached("DELETE FROM streams WHERE row = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE stream = ?1)")?;
     for stream in streams {
-        forget.execute([stream])?;
+        empty.execute([stream])?;
     }
     Ok(old.len())
 }
