@@ -72,6 +72,8 @@ def package_file(name: str) -> Path:
             return packages.javascript_package()
         case "javascript-plain":
             return packages.javascript_plain_package()
+        case "provided":
+            return packages.provided_package()
         case _:
             return packages.python_package(name)
 

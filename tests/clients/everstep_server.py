@@ -68,7 +68,9 @@ class EverstepServer:
         """Start the process and return once it says that it serves."""
         listen = self.url.removeprefix("http://") or "127.0.0.1:0"
         command = [str(BINARY), "serve", "--data", str(self.data), "--listen", listen]
-        command += ["--runtimes", str(RUNTIMES), *self.arguments]
+        if "--runtimes" not in self.arguments:
+            command += ["--runtimes", str(RUNTIMES)]
+        command += self.arguments
         self.data.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             offset = log.tell()

@@ -6,6 +6,7 @@ Run it as a program to build everything with a line of progress for each thing; 
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -25,6 +26,9 @@ PYTHON_SDK_VERSIONS = {"python": "3.0.0", "python1": "1.7.0"}
 JAVASCRIPT_CLIENT = "@aws-sdk/client-lambda@3.1164.0"
 NODE_MAJOR = 22
 
+TESTED_RUNTIMES = ("python3.11", "python3.13", "python3.14", "nodejs22.x", "nodejs24.x", "provided.al2023")
+"""Those on which a durable function is run."""
+
 
 def python_package(name: str) -> Path:
     """Build the code package of the Python functions with one version of the SDK.
@@ -34,8 +38,7 @@ def python_package(name: str) -> Path:
     requirement = f"{PYTHON_SDK}=={PYTHON_SDK_VERSIONS[name]}"
 
     def install(directory: Path) -> None:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run([*pip, "--no-deps", "--no-compile", "--target", str(directory), requirement])
+        pip_install(directory, "--no-deps", requirement)
 
     site = once(BUILT / f"functions-{name}", requirement, f"installing {requirement}", install)
     return package(name, [(FUNCTIONS / "python", "*.py"), (site, "**/*")])
@@ -56,6 +59,40 @@ def javascript_package() -> Path:
 def javascript_plain_package() -> Path:
     """Build a code package without `node_modules`: the AWS SDK must come from the runtime."""
     return package("javascript-plain", [(FUNCTIONS / "javascript", "plain.mjs")])
+
+
+def provided_package() -> Path:
+    """Build the code package of a custom runtime, with the part of boto3 that it needs."""
+    requirement = "boto3==" + importlib.metadata.version("boto3")
+
+    def install(directory: Path) -> None:
+        pip_install(directory, requirement)
+        for service in (directory / "botocore" / "data").iterdir():
+            if service.is_dir() and service.name != "lambda":
+                shutil.rmtree(service)
+
+    site = once(BUILT / "functions-provided", requirement, f"installing {requirement}", install)
+    return package("provided", [(FUNCTIONS / "provided", "bootstrap"), (site, "**/*")])
+
+
+def native_package(runtime: str) -> Path:
+    """Build a code package with compiled code for a version of Python."""
+    requirement = "pydantic-core==2.41.5"
+    version = runtime.removeprefix("python")
+
+    def install(directory: Path) -> None:
+        pip_install(directory, "--only-binary=:all:", "--python-version", version, requirement)
+
+    name = f"native-{runtime}"
+    site = once(BUILT / f"functions-{name}", requirement, f"installing {requirement} for {runtime}", install)
+    return package(name, [(FUNCTIONS / "native", "*.py"), (site, "**/*")])
+
+
+def runtimes() -> None:
+    """Install every interpreter that the tests run functions on, as an operator would."""
+    binary = os.environ.get("EVERSTEP_BINARY", str(REPOSITORY / "target" / "debug" / "everstep"))
+    install = [binary, "runtimes", "install", *TESTED_RUNTIMES, "--runtimes", str(RUNTIMES)]
+    subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
 
 
 def javascript_client() -> Path:
@@ -92,7 +129,14 @@ def all_packages() -> dict[str, Path]:
     return packages | {
         "javascript": javascript_package(),
         "javascript-plain": javascript_plain_package(),
+        "provided": provided_package(),
     }
+
+
+def pip_install(directory: Path, *arguments: str) -> None:
+    """Run `pip install` into a directory."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    run([*pip, "--target", str(directory), *arguments])
 
 
 def npm_install(directory: Path, *packages: str) -> None:
@@ -146,6 +190,7 @@ def package(name: str, sources: Iterable[tuple[Path, str]]) -> Path:
 
 
 if __name__ == "__main__":
+    runtimes()
     all_packages()
     javascript_client()
     node()

@@ -9,7 +9,9 @@ use crate::Runtime;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No interpreter fits, and none could be had.
-    #[error("no interpreter for `{runtime}`: {reason}; set its path in `interpreters`")]
+    #[error(
+        "no interpreter for `{runtime}`: {reason}; set its path in `interpreters`, or bring a bundle: `everstep runtimes install --from FILE`"
+    )]
     NoInterpreter {
         /// The runtime that was asked for.
         runtime: Runtime,

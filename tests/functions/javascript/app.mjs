@@ -8,9 +8,10 @@ import * as contexts from "./contexts.mjs";
 import * as failures from "./failures.mjs";
 import * as invokes from "./invokes.mjs";
 import * as large from "./large.mjs";
+import * as runtimes from "./runtimes.mjs";
 import * as steps from "./steps.mjs";
 import * as waits from "./waits.mjs";
 
-const cases = { ...callbacks, ...conditions, ...contexts, ...failures, ...invokes, ...large, ...steps, ...waits };
+const cases = { ...callbacks, ...conditions, ...contexts, ...failures, ...invokes, ...large, ...runtimes, ...steps, ...waits };
 
 export const handler = withDurableExecution(async (event, context) => cases[event.case](event, context));

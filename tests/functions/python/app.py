@@ -13,6 +13,7 @@ import contexts  # noqa: F401
 import failures  # noqa: F401
 import invokes  # noqa: F401
 import large  # noqa: F401
+import runtimes  # noqa: F401
 import steps  # noqa: F401
 import waits  # noqa: F401
 from common import CASES, Event

@@ -24,10 +24,11 @@ const SERIES_MAX: u32 = 14;
 pub(super) const QUESTION: [&str; 2] = [
     "-c",
     "\
-import sys, sysconfig
+import os, sys, sysconfig
 print('%d.%d.%d' % sys.version_info[:3], sys.executable, sep='\\n')
 print(sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, sep='\\n')
-print(sysconfig.get_config_var('LIBDIR') if sysconfig.get_config_var('Py_ENABLE_SHARED') else '')
+libraries, shared = map(sysconfig.get_config_var, ('LIBDIR', 'INSTSONAME'))
+print(libraries if os.path.isfile(os.path.join(libraries or '', shared or '')) else '')
 ",
 ];
 
