@@ -158,7 +158,7 @@ async fn spawn(
     // Calls queue while the process's task is busy with one; a runtime makes one at a time.
     let (call_sender, calls) = mpsc::channel(4);
     let mut api = JoinSet::new();
-    api.spawn(runtime_api::serve(listener, call_sender));
+    api.spawn(runtime_api::serve(listener, shared.config.sandbox.user(id.number()), call_sender));
 
     let temp_dir = tempfile::Builder::new()
         .prefix("everstep-")

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::{Invocation, StreamPart, limits};
+use crate::{Invocation, StreamPart, limits, sandbox};
 
 /// Something the runtime asks or says.
 #[derive(Debug)]
@@ -85,8 +85,8 @@ pub(crate) async fn bind() -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Serves connections until dropped.
-pub(crate) async fn serve(listener: TcpListener, calls: mpsc::Sender<Call>) {
+/// Serves connections until dropped: those of a user, if one is named, and of nobody else.
+pub(crate) async fn serve(listener: TcpListener, user: Option<u32>, calls: mpsc::Sender<Call>) {
     let mut connections = JoinSet::new();
     loop {
         while connections.len() >= limits::CONNECTIONS_MAX {
@@ -94,7 +94,16 @@ pub(crate) async fn serve(listener: TcpListener, calls: mpsc::Sender<Call>) {
         }
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => { connections.spawn(connection(stream, calls.clone())); }
+                Ok((stream, peer)) => {
+                    let own = user.is_none_or(|user| {
+                        stream.local_addr().is_ok_and(|here| sandbox::is_connection_of(user, peer, here))
+                    });
+                    if own {
+                        connections.spawn(connection(stream, calls.clone()));
+                    } else {
+                        tracing::warn!(%peer, "somebody else reached for the runtime api of a function");
+                    }
+                }
                 Err(error) => {
                     // Out of file descriptors: give others time to close some.
                     tracing::warn!(%error, "cannot accept a connection to the runtime api");

@@ -180,6 +180,23 @@ async fn what_is_shown_may_lie_in_the_hosts_tmp() {
     world.supervisor.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_reaches_the_runtime_api_of_a_function() {
+    if !rustix::process::geteuid().is_root() {
+        // Functions of a server without root have one user, and cannot be told apart by it.
+        return;
+    }
+    let world = World::with_rooms(|_| {}).await;
+    let victim = Code::python("import os\ndef handler(event, context): return os.environ['AWS_LAMBDA_RUNTIME_API']\n");
+    let thief = Code::python(
+        "import urllib.request\ndef handler(event, context):\n    try: return urllib.request.urlopen('http://%s/2018-06-01/runtime/invocation/next' % event).read().decode()\n    except OSError as error: return 'refused'\n",
+    );
+    let address = world.value(&victim, "{}").await;
+    assert_eq!(world.value(&thief, &address.to_string()).await, "refused");
+    assert_eq!(world.value(&victim, "{}").await, address);
+    world.supervisor.shutdown().await;
+}
+
 /// The tests of this file, by a server that is not root: rooms are made of user namespaces then.
 #[tokio::test(flavor = "multi_thread")]
 async fn server_without_root_makes_rooms_as_well() {

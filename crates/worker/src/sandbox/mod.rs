@@ -14,6 +14,7 @@ mod cgroup;
 mod launcher;
 mod memory;
 mod order;
+mod peer;
 mod report;
 mod room;
 mod system;
@@ -35,6 +36,7 @@ use cgroup::{Cgroup, Cgroups};
 pub use launcher::enter_if_asked;
 pub(crate) use memory::Watch;
 use order::{Order, Room};
+pub(crate) use peer::is_of as is_connection_of;
 use report::Said;
 pub(crate) use room::Furniture;
 
@@ -270,15 +272,18 @@ impl Sandbox {
         Ok(Running { child, group, watch, cgroup, launchers })
     }
 
+    /// Returns the user that only the process of this number runs as.
+    pub(crate) fn user(&self, number: u64) -> Option<u32> {
+        let first = self.first_user.filter(|_| self.no_rooms.is_none())?;
+        let offset = number % u64::from(limits::USERS_PER_SERVER);
+        Some(first + u32::try_from(offset).expect("smaller than a number of 32 bits"))
+    }
+
     fn order(&self, program: &Program<'_>, paths: &Paths, cgroup: Option<&Cgroup>) -> Order {
-        let user = self.first_user.map(|first| {
-            let offset = program.number % u64::from(limits::USERS_PER_SERVER);
-            first + u32::try_from(offset).expect("smaller than a number of 32 bits")
-        });
         let room = self.no_rooms.is_none().then(|| Room {
             at: program.place.to_owned(),
             binds: room::binds(&program.furniture),
-            user,
+            user: self.user(program.number),
             processes_max: limits::FUNCTION_PROCESSES_MAX,
             tmp_bytes_max: u64::from(program.tmp_mb) << 20,
             tmp_files_max: limits::TMP_FILES_MAX,
