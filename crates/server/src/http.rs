@@ -78,6 +78,7 @@ pub fn router(services: Arc<Services>) -> axum::Router {
     })
 }
 
+/// Answers a request. The `Date` header, by which clients with a wrong clock correct themselves, is hyper's.
 async fn serve(services: &Services, request: axum::extract::Request) -> axum::response::Response {
     let request_id = uuid::Uuid::new_v4().to_string();
     let (parts, body) = request.into_parts();
@@ -103,14 +104,7 @@ async fn serve(services: &Services, request: axum::extract::Request) -> axum::re
     for (name, value) in &answer.headers {
         builder = builder.header(*name, value);
     }
-    builder = builder.header("date", httpdate(SystemTime::now()));
     builder.body(answer.body).expect("headers are written by hand or checked")
-}
-
-/// Writes the `Date` header, by which clients with a wrong clock correct themselves.
-fn httpdate(now: SystemTime) -> String {
-    let now = jiff::Timestamp::try_from(now).unwrap_or_default();
-    now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 async fn handle(

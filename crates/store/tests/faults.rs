@@ -13,6 +13,9 @@ use everstep_store::conformance::sample::{at, commit, id, new, record};
 use everstep_store::sqlite::Sqlite;
 use everstep_store::{Catalog, Commit, Error, Executions, Kind, LogEvent, Logs};
 
+/// Bytes of a page of a new file.
+const PAGE_BYTES: usize = 2048;
+
 /// Opens a store that must refuse, and returns its words.
 fn refusal(directory: &Path) -> String {
     match Sqlite::open(directory) {
@@ -75,7 +78,11 @@ async fn what_is_fixed_at_birth_is_as_it_should_be() {
     for file in ["everstep.db", "logs.db"] {
         let connection = rusqlite::Connection::open(directory.path().join(file)).unwrap();
         let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
-        assert_eq!((pragma("page_size"), pragma("auto_vacuum"), pragma("user_version")), (4096, 2, 1), "{file}");
+        assert_eq!(
+            (pragma("page_size"), pragma("auto_vacuum"), pragma("user_version")),
+            (PAGE_BYTES as i64, 2, 1),
+            "{file}"
+        );
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         assert_eq!(mode, "wal", "{file}");
     }
@@ -125,7 +132,7 @@ async fn damaged_files_are_refused_and_left_alone() {
         ("truncated", |bytes| bytes[..bytes.len() / 2].to_vec()),
         ("cut in the header", |bytes| bytes[..50].to_vec()),
         ("broken first page", |mut bytes| {
-            bytes[100..4096].fill(0xff);
+            bytes[100..PAGE_BYTES].fill(0xff);
             bytes
         }),
     ];
@@ -147,9 +154,9 @@ async fn damage_in_the_middle_is_reported_by_the_read_that_meets_it() {
     fill(directory.path()).await;
     let path = directory.path().join("everstep.db");
     let mut bytes = fs::read(&path).unwrap();
-    let pages = bytes.len() / 4096;
-    // All but the first two pages, which hold the schema.
-    bytes[2 * 4096..pages * 4096].fill(0xff);
+    let pages = bytes.len() / PAGE_BYTES;
+    // All but the first pages, which hold the schema.
+    bytes[4 * PAGE_BYTES..pages * PAGE_BYTES].fill(0xff);
     fs::write(&path, &bytes).unwrap();
     let failed = match Sqlite::open(directory.path()) {
         Ok(store) => store.load(id(1), u64::MAX).await.map(|_| ()),

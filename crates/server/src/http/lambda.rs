@@ -4,6 +4,8 @@ mod durable;
 mod function;
 mod route;
 
+use std::pin::Pin;
+
 use super::Services;
 use super::error::Error;
 use super::request::{Request, Response};
@@ -34,56 +36,74 @@ fn authorize(services: &Services, operation: Operation, request: &Request) -> Re
     Err(services.denied(function, "lambda", operation.name(), resource))
 }
 
-async fn dispatch(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
+/// Finds what carries out an operation. Each is on the heap by itself, so that a request takes up and moves only what
+/// its own operation needs.
+fn dispatch<'a>(
+    services: &'a Services,
+    operation: Operation,
+    request: &'a Request,
+) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>> {
     match operation {
-        Operation::CreateFunction => function::create_function::handle(services, request).await,
-        Operation::ListFunctions => function::list_functions::handle(services, request).await,
-        Operation::GetFunction => function::get_function::handle(services, request).await,
-        Operation::DeleteFunction => function::delete_function::handle(services, request).await,
-        Operation::GetFunctionConfiguration => function::get_function_configuration::handle(services, request).await,
+        Operation::CreateFunction => Box::pin(function::create_function::handle(services, request)),
+        Operation::ListFunctions => Box::pin(function::list_functions::handle(services, request)),
+        Operation::GetFunction => Box::pin(function::get_function::handle(services, request)),
+        Operation::DeleteFunction => Box::pin(function::delete_function::handle(services, request)),
+        Operation::GetFunctionConfiguration => {
+            Box::pin(function::get_function_configuration::handle(services, request))
+        }
         Operation::UpdateFunctionConfiguration => {
-            function::update_function_configuration::handle(services, request).await
+            Box::pin(function::update_function_configuration::handle(services, request))
         }
-        Operation::UpdateFunctionCode => function::update_function_code::handle(services, request).await,
-        Operation::PublishVersion => function::publish_version::handle(services, request).await,
-        Operation::ListVersionsByFunction => function::list_versions_by_function::handle(services, request).await,
-        Operation::CreateAlias => function::aliases::create(services, request).await,
-        Operation::ListAliases => function::aliases::list(services, request).await,
-        Operation::GetAlias => function::aliases::get(services, request).await,
-        Operation::UpdateAlias => function::aliases::update(services, request).await,
-        Operation::DeleteAlias => function::aliases::delete(services, request).await,
-        Operation::AddPermission => function::permissions::add(services, request).await,
-        Operation::GetPolicy => function::permissions::get(services, request).await,
-        Operation::RemovePermission => function::permissions::remove(services, request).await,
-        Operation::TagResource => function::tags::tag(services, request).await,
-        Operation::UntagResource => function::tags::untag(services, request).await,
-        Operation::ListTags => function::tags::list(services, request).await,
-        Operation::GetAccountSettings => function::get_account_settings::handle(services, request).await,
-        Operation::PutFunctionEventInvokeConfig => function::event_invoke_configs::put(services, request).await,
-        Operation::UpdateFunctionEventInvokeConfig => function::event_invoke_configs::update(services, request).await,
-        Operation::GetFunctionEventInvokeConfig => function::event_invoke_configs::get(services, request).await,
-        Operation::DeleteFunctionEventInvokeConfig => function::event_invoke_configs::delete(services, request).await,
-        Operation::ListFunctionEventInvokeConfigs => function::event_invoke_configs::list(services, request).await,
-        Operation::PutFunctionConcurrency => function::concurrency::put(services, request).await,
-        Operation::GetFunctionConcurrency => function::concurrency::get(services, request).await,
-        Operation::DeleteFunctionConcurrency => function::concurrency::delete(services, request).await,
-        Operation::Invoke => function::invoke::handle(services, request).await,
-        Operation::InvokeWithResponseStream => function::invoke_with_response_stream::handle(services, request).await,
+        Operation::UpdateFunctionCode => Box::pin(function::update_function_code::handle(services, request)),
+        Operation::PublishVersion => Box::pin(function::publish_version::handle(services, request)),
+        Operation::ListVersionsByFunction => Box::pin(function::list_versions_by_function::handle(services, request)),
+        Operation::CreateAlias => Box::pin(function::aliases::create(services, request)),
+        Operation::ListAliases => Box::pin(function::aliases::list(services, request)),
+        Operation::GetAlias => Box::pin(function::aliases::get(services, request)),
+        Operation::UpdateAlias => Box::pin(function::aliases::update(services, request)),
+        Operation::DeleteAlias => Box::pin(function::aliases::delete(services, request)),
+        Operation::AddPermission => Box::pin(function::permissions::add(services, request)),
+        Operation::GetPolicy => Box::pin(function::permissions::get(services, request)),
+        Operation::RemovePermission => Box::pin(function::permissions::remove(services, request)),
+        Operation::TagResource => Box::pin(function::tags::tag(services, request)),
+        Operation::UntagResource => Box::pin(function::tags::untag(services, request)),
+        Operation::ListTags => Box::pin(function::tags::list(services, request)),
+        Operation::GetAccountSettings => Box::pin(function::get_account_settings::handle(services, request)),
+        Operation::PutFunctionEventInvokeConfig => Box::pin(function::event_invoke_configs::put(services, request)),
+        Operation::UpdateFunctionEventInvokeConfig => {
+            Box::pin(function::event_invoke_configs::update(services, request))
+        }
+        Operation::GetFunctionEventInvokeConfig => Box::pin(function::event_invoke_configs::get(services, request)),
+        Operation::DeleteFunctionEventInvokeConfig => {
+            Box::pin(function::event_invoke_configs::delete(services, request))
+        }
+        Operation::ListFunctionEventInvokeConfigs => Box::pin(function::event_invoke_configs::list(services, request)),
+        Operation::PutFunctionConcurrency => Box::pin(function::concurrency::put(services, request)),
+        Operation::GetFunctionConcurrency => Box::pin(function::concurrency::get(services, request)),
+        Operation::DeleteFunctionConcurrency => Box::pin(function::concurrency::delete(services, request)),
+        Operation::Invoke => Box::pin(function::invoke::handle(services, request)),
+        Operation::InvokeWithResponseStream => {
+            Box::pin(function::invoke_with_response_stream::handle(services, request))
+        }
         Operation::ListDurableExecutionsByFunction => {
-            durable::list_durable_executions_by_function::handle(services, request).await
+            Box::pin(durable::list_durable_executions_by_function::handle(services, request))
         }
-        Operation::CheckpointDurableExecution => durable::checkpoint_durable_execution::handle(services, request).await,
-        Operation::GetDurableExecutionState => durable::get_durable_execution_state::handle(services, request).await,
+        Operation::CheckpointDurableExecution => {
+            Box::pin(durable::checkpoint_durable_execution::handle(services, request))
+        }
+        Operation::GetDurableExecutionState => {
+            Box::pin(durable::get_durable_execution_state::handle(services, request))
+        }
         Operation::GetDurableExecutionHistory => {
-            durable::get_durable_execution_history::handle(services, request).await
+            Box::pin(durable::get_durable_execution_history::handle(services, request))
         }
-        Operation::StopDurableExecution => durable::stop_durable_execution::handle(services, request).await,
-        Operation::PauseDurableExecution => durable::pause_durable_execution::handle(services, request).await,
-        Operation::ResumeDurableExecution => durable::resume_durable_execution::handle(services, request).await,
-        Operation::GetDurableExecution => durable::get_durable_execution::handle(services, request).await,
-        Operation::DeleteDurableExecution => durable::delete_durable_execution::handle(services, request).await,
-        Operation::SendDurableExecutionCallbackSuccess => durable::callbacks::succeed(services, request).await,
-        Operation::SendDurableExecutionCallbackFailure => durable::callbacks::fail(services, request).await,
-        Operation::SendDurableExecutionCallbackHeartbeat => durable::callbacks::heartbeat(services, request).await,
+        Operation::StopDurableExecution => Box::pin(durable::stop_durable_execution::handle(services, request)),
+        Operation::PauseDurableExecution => Box::pin(durable::pause_durable_execution::handle(services, request)),
+        Operation::ResumeDurableExecution => Box::pin(durable::resume_durable_execution::handle(services, request)),
+        Operation::GetDurableExecution => Box::pin(durable::get_durable_execution::handle(services, request)),
+        Operation::DeleteDurableExecution => Box::pin(durable::delete_durable_execution::handle(services, request)),
+        Operation::SendDurableExecutionCallbackSuccess => Box::pin(durable::callbacks::succeed(services, request)),
+        Operation::SendDurableExecutionCallbackFailure => Box::pin(durable::callbacks::fail(services, request)),
+        Operation::SendDurableExecutionCallbackHeartbeat => Box::pin(durable::callbacks::heartbeat(services, request)),
     }
 }

@@ -223,8 +223,8 @@ fn check_time(signed_at: SystemTime, good_for: Duration, now: SystemTime) -> Res
     let show = |at: SystemTime| {
         jiff::Timestamp::try_from(at).map_or_else(|_| "?".into(), |at| at.strftime("%Y%m%dT%H%M%SZ").to_string())
     };
-    let (signed, server) = (show(signed_at), show(now));
     if signed_at + good_for < now {
+        let (signed, server) = (show(signed_at), show(now));
         let earliest = show(now - good_for);
         let span = match good_for.as_secs() {
             seconds if seconds % 60 == 0 => format!("{} min.", seconds / 60),
@@ -234,6 +234,7 @@ fn check_time(signed_at: SystemTime, good_for: Duration, now: SystemTime) -> Res
         return Err(Error::invalid_signature(message));
     }
     if signed_at > now + CLOCK_SKEW_MAX {
+        let (signed, server) = (show(signed_at), show(now));
         let latest = show(now + CLOCK_SKEW_MAX);
         let message = format!("Signature not yet current: {signed} is still later than {latest} ({server} + 5 min.)");
         return Err(Error::invalid_signature(message));
@@ -242,7 +243,8 @@ fn check_time(signed_at: SystemTime, good_for: Duration, now: SystemTime) -> Res
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).expect("four bits are a digit");
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ const GROUP_ITEMS_MAX: usize = 512;
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Length of the write-ahead log, in pages, from which on it is moved into the file, to be used again from its start.
-const CHECKPOINT_PAGES: i32 = 4_000;
+const CHECKPOINT_PAGES: i32 = 8_000;
 
 thread_local! {
     /// Length of the write-ahead log that this thread writes, in pages.
