@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod durable;
 pub mod envelope;
 pub mod function;
+pub mod function_url;
 pub mod history;
 pub mod operation;
 pub mod permission;

@@ -11,6 +11,8 @@ use everstep_worker::sandbox::{Isolation, Sandbox};
 use everstep_worker::{Install, Progress};
 use serde::Deserialize;
 
+use crate::function_urls::Base;
+
 /// How a server is set up.
 pub struct Config {
     /// Where everything is kept.
@@ -40,6 +42,8 @@ pub struct Config {
     pub isolation: Isolation,
     /// How much of what functions print is kept, in MB.
     pub log_megabytes: u64,
+    /// What function URLs are below, such as `https://functions.example.com`; if not set, they are for this machine only.
+    pub function_urls: Option<String>,
     /// Is told of things that take a while.
     pub progress: Progress,
 }
@@ -53,6 +57,7 @@ struct File {
     region: Option<String>,
     account: Option<String>,
     runtimes: Option<PathBuf>,
+    function_urls: Option<String>,
     #[serde(default)]
     interpreters: BTreeMap<String, PathBuf>,
     install: Option<bool>,
@@ -84,6 +89,7 @@ impl Config {
             region: "us-east-1".into(),
             account: "123456789012".into(),
             runtimes: None,
+            function_urls: None,
             interpreters: BTreeMap::new(),
             install: true,
             idle_limit: Duration::from_secs(IDLE_SECONDS_DEFAULT),
@@ -109,6 +115,7 @@ impl Config {
             region,
             account,
             runtimes,
+            function_urls,
             interpreters,
             install,
             idle_seconds,
@@ -122,6 +129,7 @@ impl Config {
         self.region = region.unwrap_or_else(|| self.region.clone());
         self.account = account.unwrap_or_else(|| self.account.clone());
         self.runtimes = runtimes.or(self.runtimes.take());
+        self.function_urls = function_urls.or(self.function_urls.take());
         self.interpreters.extend(interpreters);
         self.install = install.unwrap_or(self.install);
         self.idle_limit = idle_seconds.map_or(self.idle_limit, Duration::from_secs);
@@ -130,6 +138,14 @@ impl Config {
         self.isolation = isolation.unwrap_or(self.isolation);
         self.log_megabytes = log_megabytes.unwrap_or(self.log_megabytes);
         Ok(())
+    }
+
+    /// Returns what function URLs are below.
+    pub(crate) fn function_url_base(&self, address: SocketAddr) -> anyhow::Result<Base> {
+        match &self.function_urls {
+            Some(text) => Base::parse(text).map_err(anyhow::Error::msg),
+            None => Ok(Base::local(address.port())),
+        }
     }
 
     /// Returns Region and account.

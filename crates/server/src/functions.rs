@@ -13,6 +13,7 @@ use everstep_worker::limits::TMP_MB_DEFAULT;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::function_urls::FunctionUrl;
 use crate::http::error::Error;
 use crate::policy::Policies;
 
@@ -29,6 +30,9 @@ pub struct Function {
     pub next_version: u64,
     /// The aliases by name.
     pub aliases: BTreeMap<String, Alias>,
+    /// Its URLs, by `$LATEST` or alias.
+    #[serde(default)]
+    pub urls: BTreeMap<String, FunctionUrl>,
     /// How asynchronous invocations are treated, by version or alias.
     #[serde(default)]
     pub event_invoke_configs: BTreeMap<String, EventInvokeConfig>,
@@ -164,10 +168,11 @@ impl Function {
         }
     }
 
-    /// Forgets what was configured for a version or alias that is gone.
-    pub fn forget_qualifier(&mut self, qualifier: &str) {
+    /// Forgets what was configured for a version or alias that is gone. Returns the URL that it had.
+    pub fn forget_qualifier(&mut self, qualifier: &str) -> Option<FunctionUrl> {
         self.policies.forget(qualifier);
         self.event_invoke_configs.remove(qualifier);
+        self.urls.remove(qualifier)
     }
 
     /// Publishes `$LATEST` unless the newest version is the same already. Returns the version.

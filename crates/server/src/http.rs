@@ -3,6 +3,7 @@
 pub mod error;
 mod event_stream;
 mod everstep;
+mod function_url;
 mod lambda;
 mod logs;
 mod marker;
@@ -25,6 +26,7 @@ use tracing::{debug, warn};
 use crate::access::{Keys, Principal};
 use crate::clock::KeptClock;
 use crate::concurrency::Concurrency;
+use crate::function_urls::FunctionUrls;
 use crate::functions::Functions;
 use crate::runner::Runner;
 use error::Error;
@@ -38,6 +40,8 @@ pub struct Services {
     pub engine: Arc<Engine>,
     /// The functions.
     pub functions: Functions,
+    /// How functions are reached by plain HTTP.
+    pub function_urls: FunctionUrls,
     /// What functions have reserved.
     pub concurrency: Concurrency,
     /// Runs functions.
@@ -82,6 +86,12 @@ pub fn router(services: Arc<Services>) -> axum::Router {
 async fn serve(services: &Services, request: axum::extract::Request) -> axum::response::Response {
     let request_id = uuid::Uuid::new_v4().to_string();
     let (parts, body) = request.into_parts();
+    if let Some(id) = function_url::addressed(&parts.headers) {
+        // On the heap by itself, so that no other request carries it around.
+        let mut response = Box::pin(function_url::serve(services, id, &parts, body, &request_id)).await;
+        response.headers_mut().insert("x-amzn-requestid", request_id.parse().expect("a UUID is a header value"));
+        return response;
+    }
     let speaks_json = target(&parts.headers).is_some();
     let answer = match handle(services, &parts.method, &parts.uri, parts.headers, body).await {
         Ok(response) => response,

@@ -12,6 +12,7 @@ pub mod runtimes;
 
 mod concurrency;
 mod destinations;
+mod function_urls;
 mod limits;
 mod log_sink;
 mod policy;
@@ -41,6 +42,7 @@ use clock::KeptClock;
 use concurrency::Concurrency;
 pub use config::Config;
 pub use everstep_worker::sandbox;
+use function_urls::FunctionUrls;
 use functions::Functions;
 use http::Services;
 use runner::Runner;
@@ -93,6 +95,7 @@ impl Server {
         let mut worker = config.worker(address);
         worker.sandbox = Arc::clone(&sandbox);
         let supervisor = Supervisor::start(worker, keys.clone(), Arc::new(sink));
+        let function_urls = FunctionUrls::new(catalog.clone(), config.function_url_base(address)?);
         let functions = Functions::new(catalog, config.place());
         let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
         let code = Arc::new(code::Store::new(&config.data));
@@ -104,6 +107,7 @@ impl Server {
         let services = Arc::new(Services {
             engine,
             functions,
+            function_urls,
             concurrency,
             runner,
             code,
@@ -112,7 +116,7 @@ impl Server {
             clock,
             data: config.data.clone(),
         });
-        let router = http::router(services);
+        let router = http::router(services).into_make_service_with_connect_info::<SocketAddr>();
         let listener = listener.tap_io(|stream| {
             // Small answers must not wait for the client's acknowledgement.
             let _ = stream.set_nodelay(true);

@@ -65,6 +65,24 @@ pub(crate) const LOG_STREAMS_MAX: usize = 50;
 /// Largest page of event invoke configurations. Source: Lambda API, `MaxFunctionEventInvokeConfigListItems`.
 pub(crate) const EVENT_INVOKE_CONFIGS_MAX: usize = 50;
 
+/// Length of the id of a function URL, in characters. Source: Lambda Developer Guide, function URLs.
+pub(crate) const URL_ID_CHARACTERS: usize = 32;
+
+/// Largest page of function URLs. Source: Lambda API, `MaxItems` (50 are returned at most).
+pub(crate) const FUNCTION_URLS_MAX: usize = 50;
+
+/// Most headers or origins in a CORS setting. Source: Lambda API, `Cors`.
+pub(crate) const CORS_ITEMS_MAX: usize = 100;
+
+/// Most methods in a CORS setting. Source: Lambda API, `Cors`.
+pub(crate) const CORS_METHODS_MAX: usize = 6;
+
+/// Longest `MaxAge` of a CORS setting, in seconds. Source: Lambda API, `Cors`.
+pub(crate) const CORS_MAX_AGE_SECONDS_MAX: i64 = 86_400;
+
+/// Most bytes of status and headers at the beginning of a streamed answer. Everstep's own.
+pub(crate) const HTTP_PRELUDE_BYTES_MAX: usize = 65_536;
+
 /// Largest page of functions. Source: Lambda API, `MaxListItems` (50 are returned at most).
 pub(crate) const FUNCTIONS_MAX: usize = 50;
 

@@ -40,11 +40,13 @@ pub enum Kind {
     TokenKey,
     /// How far the durable clock was moved.
     Clock,
+    /// Where a function URL leads.
+    FunctionUrl,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Function, Self::AccessKey, Self::TokenKey, Self::Clock];
+    pub const ALL: [Self; 5] = [Self::Function, Self::AccessKey, Self::TokenKey, Self::Clock, Self::FunctionUrl];
 
     /// Returns the name that it is stored by.
     pub const fn as_str(self) -> &'static str {
@@ -53,6 +55,7 @@ impl Kind {
             Self::AccessKey => "access_key",
             Self::TokenKey => "token_key",
             Self::Clock => "clock",
+            Self::FunctionUrl => "function_url",
         }
     }
 }

@@ -131,6 +131,16 @@ impl Error {
         Self::new(403, "AccessDeniedException", "Message", message.into())
     }
 
+    /// Whoever asks may not use a function URL, whatever the reason.
+    pub fn forbidden() -> Self {
+        Self::new(403, "AccessDeniedException", "Message", "Forbidden".into())
+    }
+
+    /// A function behind a URL failed, or answered what is no HTTP response.
+    pub fn bad_gateway() -> Self {
+        Self::new(502, "InternalServerErrorException", "Message", "Internal Server Error".into())
+    }
+
     /// There is no such operation here.
     pub fn unknown_operation(message: impl Into<String>) -> Self {
         Self::new(404, "UnknownOperationException", "message", message.into())

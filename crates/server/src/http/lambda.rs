@@ -10,6 +10,7 @@ use super::Services;
 use super::error::Error;
 use super::request::{Request, Response};
 use crate::access::Principal;
+pub use function::invoke::{plain_invocation, run_durable};
 pub use route::{NoRoute, Operation, Route, route};
 
 /// Carries out an operation, if its sender may ask for it.
@@ -81,6 +82,11 @@ fn dispatch<'a>(
         Operation::PutFunctionConcurrency => Box::pin(function::concurrency::put(services, request)),
         Operation::GetFunctionConcurrency => Box::pin(function::concurrency::get(services, request)),
         Operation::DeleteFunctionConcurrency => Box::pin(function::concurrency::delete(services, request)),
+        Operation::CreateFunctionUrlConfig => Box::pin(function::url_configs::create(services, request)),
+        Operation::GetFunctionUrlConfig => Box::pin(function::url_configs::get(services, request)),
+        Operation::UpdateFunctionUrlConfig => Box::pin(function::url_configs::update(services, request)),
+        Operation::DeleteFunctionUrlConfig => Box::pin(function::url_configs::delete(services, request)),
+        Operation::ListFunctionUrlConfigs => Box::pin(function::url_configs::list(services, request)),
         Operation::Invoke => Box::pin(function::invoke::handle(services, request)),
         Operation::InvokeWithResponseStream => {
             Box::pin(function::invoke_with_response_stream::handle(services, request))

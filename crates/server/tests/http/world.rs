@@ -203,7 +203,9 @@ impl Wire {
     }
 
     fn sign(mut self, signer: &Signer, address: SocketAddr, settings: SigningSettings) -> Self {
-        self.headers.push(("host".into(), address.to_string()));
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            self.headers.push(("host".into(), address.to_string()));
+        }
         let identity = Credentials::new(&signer.access_key_id, &signer.secret, None, None, "test").into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)

@@ -17,6 +17,7 @@ pub mod publish_version;
 pub mod tags;
 pub mod update_function_code;
 pub mod update_function_configuration;
+pub mod url_configs;
 
 mod settings;
 

@@ -52,6 +52,11 @@ operations! {
     PutFunctionConcurrency "PUT" "/2017-10-31/functions/{}/concurrency";
     GetFunctionConcurrency "GET" "/2019-09-30/functions/{}/concurrency";
     DeleteFunctionConcurrency "DELETE" "/2017-10-31/functions/{}/concurrency";
+    CreateFunctionUrlConfig "POST" "/2021-10-31/functions/{}/url";
+    GetFunctionUrlConfig "GET" "/2021-10-31/functions/{}/url";
+    UpdateFunctionUrlConfig "PUT" "/2021-10-31/functions/{}/url";
+    DeleteFunctionUrlConfig "DELETE" "/2021-10-31/functions/{}/url";
+    ListFunctionUrlConfigs "GET" "/2021-10-31/functions/{}/urls";
     Invoke "POST" "/2015-03-31/functions/{}/invocations";
     InvokeWithResponseStream "POST" "/2021-11-15/functions/{}/response-streaming-invocations";
     ListDurableExecutionsByFunction "GET" "/2025-12-01/functions/{}/durable-executions";
@@ -80,11 +85,6 @@ const NOT_SERVED: &[(&str, &str, &str)] = &[
     ("GET", "/2015-03-31/event-source-mappings/{}", "GetEventSourceMapping"),
     ("PUT", "/2015-03-31/event-source-mappings/{}", "UpdateEventSourceMapping"),
     ("DELETE", "/2015-03-31/event-source-mappings/{}", "DeleteEventSourceMapping"),
-    ("POST", "/2021-10-31/functions/{}/url", "CreateFunctionUrlConfig"),
-    ("GET", "/2021-10-31/functions/{}/url", "GetFunctionUrlConfig"),
-    ("PUT", "/2021-10-31/functions/{}/url", "UpdateFunctionUrlConfig"),
-    ("DELETE", "/2021-10-31/functions/{}/url", "DeleteFunctionUrlConfig"),
-    ("GET", "/2021-10-31/functions/{}/urls", "ListFunctionUrlConfigs"),
     ("POST", "/2014-11-13/functions/{}/invoke-async", "InvokeAsync"),
 ];
 

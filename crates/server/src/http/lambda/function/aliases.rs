@@ -81,13 +81,16 @@ pub async fn update(services: &Services, request: &Request) -> Result<Response, 
 pub async fn delete(services: &Services, request: &Request) -> Result<Response, Error> {
     let reference = unqualified(services, request)?;
     let name = request.parameter(1);
-    services
+    let (_, url) = services
         .functions
         .change(&reference, |function| {
-            function.forget_qualifier(name);
-            Ok(function.aliases.remove(name))
+            function.aliases.remove(name);
+            Ok(function.forget_qualifier(name))
         })
         .await?;
+    if let Some(url) = url {
+        services.function_urls.forget(&url.id).await?;
+    }
     Ok(Response::empty(204))
 }
 

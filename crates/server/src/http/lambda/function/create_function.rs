@@ -63,6 +63,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         tags,
         reserved_concurrency: None,
         policies: Policies::default(),
+        urls: BTreeMap::new(),
         event_invoke_configs: BTreeMap::new(),
     };
     let publish = create.publish.unwrap_or_default();

@@ -14,6 +14,9 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let Some(qualifier) = reference.qualifier.as_deref() else {
         let function = services.functions.delete(&reference).await?;
         retire_all(services, &function);
+        for url in function.urls.values() {
+            services.function_urls.forget(&url.id).await?;
+        }
         services.concurrency.forget(&function.name).await?;
         return Ok(Response::empty(204));
     };

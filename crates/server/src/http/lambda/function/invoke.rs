@@ -171,7 +171,7 @@ async fn start(
 }
 
 /// Starts an execution and waits for its end. Returns its result, or its error as a caller gets it.
-pub(in crate::http) async fn run_durable(
+pub async fn run_durable(
     services: &Services,
     request: &Request,
     found: &Found,
@@ -232,7 +232,7 @@ async fn invoke_plain(
 }
 
 /// Makes the invocation of a plain function that a request asks for.
-pub(in crate::http) fn plain_invocation(
+pub fn plain_invocation(
     services: &Services,
     request: &Request,
     found: &Found,
