@@ -1,5 +1,6 @@
 //! The `everstep` binary: reads the command line and hands over to one module for each command.
 
+mod backup;
 mod callback;
 mod client;
 mod clock;
@@ -62,6 +63,10 @@ enum Command {
     Runtimes(runtimes::Runtimes),
     /// List, create and revoke access keys
     Keys(keys::Keys),
+    /// Write a backup of a server that runs
+    Backup(backup::Backup),
+    /// Make a data directory of a backup
+    Restore(backup::Restore),
     /// Check that every stored log replays to the stored state (the server must not run)
     Verify(verify::Verify),
     /// Print a script that completes commands in a shell
@@ -103,6 +108,8 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Logs(logs) => logs.run().await?,
         Command::Runtimes(runtimes) => runtimes.run().await?,
         Command::Keys(keys) => keys.run().await?,
+        Command::Backup(backup) => backup.run().await?,
+        Command::Restore(restore) => restore.run().await?,
         Command::Verify(verify) => verify.run().await?,
         Command::Completion { shell } => {
             let mut script = Vec::new();
@@ -127,6 +134,8 @@ fn start_logging(command: &Command) {
         | Command::Logs(_)
         | Command::Runtimes(_)
         | Command::Keys(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Verify(_)
         | Command::Completion { .. } => "error",
     };

@@ -1,6 +1,6 @@
 //! `everstep verify`: does every stored log replay to the stored state?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use clap::Args;
@@ -24,25 +24,10 @@ pub struct Verify {
 }
 
 impl Verify {
-    /// Checks every execution.
+    /// Checks every execution, and says what it found.
     pub async fn run(self) -> anyhow::Result<()> {
         ensure!(self.data.is_dir(), "{} is not a directory", self.data.display());
-        let store = Sqlite::open(&self.data)?;
-        let (mut executions, mut records, mut events) = (0_u64, 0_u64, 0_u64);
-        let mut faults = Vec::new();
-        let mut after = None;
-        loop {
-            let page = store.list(&query(after)).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(ListPosition { started_at: last.new.started_at, execution: last.execution });
-            for listed in &page {
-                let log = store.load(listed.execution, u64::MAX).await?.unwrap_or_default();
-                executions += 1;
-                records += log.len() as u64;
-                events += log.iter().map(|record| record.event_ids).sum::<u64>();
-                faults.extend(fault(listed, &log).map(|fault| format!("{}: {fault}", listed.execution)));
-            }
-        }
+        let Found { executions, records, events, faults } = check(&self.data).await?;
         if self.json {
             let summary = json!({"executions": executions, "records": records, "events": events, "faults": faults});
             println!("{}", serde_json::to_string_pretty(&summary)?);
@@ -53,6 +38,37 @@ impl Verify {
         ensure!(faults.is_empty(), "{} executions are not as their logs say", faults.len());
         Ok(())
     }
+}
+
+/// What is in a data directory.
+pub struct Found {
+    /// How many executions.
+    pub executions: u64,
+    records: u64,
+    events: u64,
+    /// What is wrong.
+    pub faults: Vec<String>,
+}
+
+/// Checks that every stored log replays to the stored state.
+pub async fn check(data: &Path) -> anyhow::Result<Found> {
+    let store = Sqlite::open(data)?;
+    let (mut executions, mut records, mut events) = (0_u64, 0_u64, 0_u64);
+    let mut faults = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.list(&query(after)).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(ListPosition { started_at: last.new.started_at, execution: last.execution });
+        for listed in &page {
+            let log = store.load(listed.execution, u64::MAX).await?.unwrap_or_default();
+            executions += 1;
+            records += log.len() as u64;
+            events += log.iter().map(|record| record.event_ids).sum::<u64>();
+            faults.extend(fault(listed, &log).map(|fault| format!("{}: {fault}", listed.execution)));
+        }
+    }
+    Ok(Found { executions, records, events, faults })
 }
 
 fn query(after: Option<ListPosition>) -> ListQuery {

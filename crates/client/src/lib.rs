@@ -75,10 +75,17 @@ impl Client {
     /// # Errors
     /// If none answers.
     pub async fn exchange(&self, service: &str, request: Request<'_>) -> anyhow::Result<Answer> {
-        let response = self.open(service, request).await?;
+        Self::answer(self.open(service, request).await?).await
+    }
+
+    /// Reads an answer to its end.
+    ///
+    /// # Errors
+    /// If it is broken off.
+    pub async fn answer(response: reqwest::Response) -> anyhow::Result<Answer> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = response.bytes().await.with_context(|| format!("{} broke off its answer", self.endpoint))?;
+        let body = response.bytes().await.context("the server broke off its answer")?;
         Ok(Answer { status, headers, body: body.to_vec() })
     }
 

@@ -18,6 +18,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use everstep_engine::Engine;
 use everstep_store::Logs;
+use everstep_store::sqlite::Sqlite;
 use everstep_worker::code;
 use http::{HeaderMap, Method, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -54,6 +55,8 @@ pub struct Services {
     pub keys: Arc<Keys>,
     /// Durable time, which may be moved.
     pub clock: KeptClock,
+    /// The store itself, for copies of it.
+    pub store: Arc<Sqlite>,
     /// Where everything is kept.
     pub data: PathBuf,
 }

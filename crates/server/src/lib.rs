@@ -4,6 +4,7 @@
 //! work, function processes, log lines, storage. Whatever is cut off there is recovered at the next start.
 
 pub mod access;
+pub mod backup;
 pub mod clock;
 pub mod config;
 pub mod functions;
@@ -73,6 +74,8 @@ impl Server {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let sandbox = Arc::new(config.sandbox().await?);
         let store = Arc::new(Sqlite::open(&config.data)?);
+        backup::remove_leftovers(&config.data)
+            .with_context(|| format!("cannot remove leftovers of backups in {}", config.data.display()))?;
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on {}: choose another address with --listen", config.listen))?;
@@ -114,6 +117,7 @@ impl Server {
             logs,
             keys: keys.clone(),
             clock,
+            store: store.clone(),
             data: config.data.clone(),
         });
         let router = http::router(services).into_make_service_with_connect_info::<SocketAddr>();

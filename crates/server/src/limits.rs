@@ -54,6 +54,9 @@ pub(crate) const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 /// How far the durable clock may be moved ahead of the system's. Everstep's own: a hundred years, far from the end of time.
 pub(crate) const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(100 * 31_622_400);
 
+/// Largest manifest of a backup, in bytes. Everstep's own: room for half a million pieces of code.
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 128 * 1_048_576;
+
 /// Largest page of log events. Source: CloudWatch Logs API, `FilterLogEvents` and `GetLogEvents`.
 pub(crate) const LOG_EVENTS_MAX: usize = 10_000;
 

@@ -4,6 +4,7 @@
 //! functions print and does not. Each file has one writer thread, which commits whatever is queued in one
 //! transaction, and a few read-only connections. Start reading at `writer.rs`; the tables are in `schema/*.sql`.
 
+mod backup;
 mod catalog;
 mod database;
 mod executions;
@@ -22,6 +23,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::backup::FILES;
 use self::database::{Database, Flush};
 use self::lock::Lock;
 use self::readers::Readers;
@@ -58,8 +60,8 @@ impl Sqlite {
     pub fn open(directory: &Path) -> Result<Self, Error> {
         create_directory(directory)?;
         let lock = Lock::take(directory)?;
-        let main = Served::open(Database::new(directory.join("everstep.db"), &schema::MAIN, Flush::EachCommit))?;
-        let logs = Served::open(Database::new(directory.join("logs.db"), &schema::LOGS, Flush::Sometimes))?;
+        let main = Served::open(Database::new(directory.join(FILES[0]), &schema::MAIN, Flush::EachCommit))?;
+        let logs = Served::open(Database::new(directory.join(FILES[1]), &schema::LOGS, Flush::Sometimes))?;
         // The names of new files must be on disk before anything in them is acknowledged.
         File::open(directory)
             .and_then(|directory| directory.sync_all())

@@ -2,6 +2,7 @@
 //!
 //! Only the operator may ask. Shapes are JSON with AWS's spelling of members.
 
+mod backup;
 mod clock;
 mod keys;
 
@@ -25,6 +26,8 @@ pub enum Operation {
     AdvanceClock,
     /// `AdvanceClockToNextWakeUp`
     AdvanceClockToNextWakeUp,
+    /// `GetBackup`
+    GetBackup,
 }
 
 impl Operation {
@@ -37,6 +40,7 @@ impl Operation {
             Self::GetClock => "GetClock",
             Self::AdvanceClock => "AdvanceClock",
             Self::AdvanceClockToNextWakeUp => "AdvanceClockToNextWakeUp",
+            Self::GetBackup => "GetBackup",
         }
     }
 
@@ -52,6 +56,7 @@ impl Operation {
             ("GET", "clock") => Self::GetClock,
             ("POST", "clock/advance") => Self::AdvanceClock,
             ("POST", "clock/next") => Self::AdvanceClockToNextWakeUp,
+            ("GET", "backup") => Self::GetBackup,
             ("DELETE", key) if key.strip_prefix("keys/").is_some_and(|id| !id.is_empty()) => {
                 return Ok((Self::RevokeKey, vec![key["keys/".len()..].into()]));
             }
@@ -76,5 +81,6 @@ pub async fn serve(services: &Services, operation: Operation, request: &Request)
         Operation::GetClock => Ok(clock::get(services)),
         Operation::AdvanceClock => clock::advance(services, request).await,
         Operation::AdvanceClockToNextWakeUp => clock::next(services).await,
+        Operation::GetBackup => Ok(backup::get(services)),
     }
 }

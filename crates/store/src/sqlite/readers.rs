@@ -30,6 +30,11 @@ impl Readers {
         Self { shared, turns: Arc::new(Semaphore::new(READERS_MAX)) }
     }
 
+    /// Returns the file that is read.
+    pub(super) fn database(&self) -> &Database {
+        &self.shared.database
+    }
+
     /// Runs `read` on a thread that may block. All that it reads is of one moment.
     pub(super) async fn read<T, F>(&self, read: F) -> Result<T, Error>
     where
