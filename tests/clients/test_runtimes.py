@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 import packages
 from deployment import DURABLE, Function
-from everstep_server import BINARY, EverstepServer
+from everstep_server import BINARY, EverstepServer, eventually, is_alive
 from executions import call, ended, events_of, start
 
 PYTHONS = [runtime for runtime in packages.TESTED_RUNTIMES if runtime.startswith("python")]
@@ -68,6 +69,21 @@ def test_machine_without_network_runs_what_a_bundle_brought(tmp_path: Path):
         arn = start(client, "carried", {"case": "interpreter"})
         assert json.loads(ended(client, arn)["Result"]) == ["python3.14", "python3.14"]
         assert not list(there.glob("node-*"))
+
+
+def test_interrupted_installation_leaves_nothing(tmp_path: Path):
+    npm, started, there = tmp_path / "npm", tmp_path / "started", tmp_path / "there"
+    npm.write_text(f"#!/bin/sh\necho $$ > {started}.new\nmv {started}.new {started}\nexec sleep 600\n")
+    npm.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    command = [str(BINARY), "runtimes", "install", "nodejs22.x", "--runtimes", str(there)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        eventually("npm runs", started.exists)
+        process.send_signal(signal.SIGTERM)
+        assert "interrupted" in process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert list(there.iterdir()) == []
+    eventually("npm is gone", lambda: not is_alive(int(started.read_text())))
 
 
 def everstep(*arguments: str) -> str:

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::{Args, Subcommand};
 use everstep_server::Config;
 use everstep_server::runtimes::{self, Availability, Program, Runtime, Runtimes as Directory, Sdk, Status};
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output;
 
@@ -69,8 +70,17 @@ struct Place {
 }
 
 impl Runtimes {
-    /// Looks or installs.
+    /// Looks or installs. Whoever interrupts it leaves nothing half-done, and no program that goes on.
     pub async fn run(self) -> anyhow::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            done = self.work() => done,
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+            _ = terminate.recv() => bail!("interrupted"),
+        }
+    }
+
+    async fn work(self) -> anyhow::Result<()> {
         match self.command {
             Command::List { json, place } => {
                 let statuses = statuses(&place.directory()?).await;
@@ -139,10 +149,16 @@ async fn statuses(directory: &Directory) -> Vec<Status> {
     statuses
 }
 
-/// Installs one runtime after the other, and goes on if one cannot be had.
+/// Installs one runtime after the other but those that cannot be had here, and goes on if one fails.
 async fn install_all(directory: &Directory) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for runtime in Runtime::ALL {
+        if let Availability::Other { reason, .. } | Availability::Nothing { reason } =
+            directory.status(runtime).await.interpreter
+        {
+            eprintln!("  {runtime} is left out: {reason}");
+            continue;
+        }
         match directory.install(runtime).await {
             Ok(status) => println!("{}", sentence(&status)),
             Err(error) => {

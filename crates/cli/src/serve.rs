@@ -35,6 +35,9 @@ pub struct Serve {
     /// Install runtimes and SDKs here [default: below the data directory]
     #[arg(long, env = "EVERSTEP_RUNTIMES", value_name = "DIR")]
     runtimes: Option<PathBuf>,
+    /// Install interpreters and SDKs that are missing at their first use [default: true]
+    #[arg(long, env = "EVERSTEP_INSTALL", value_name = "WHETHER")]
+    install: Option<bool>,
     /// End function processes that were idle for so long [default: 300]
     #[arg(long, env = "EVERSTEP_IDLE_SECONDS", value_name = "SECONDS")]
     idle_seconds: Option<u64>,
@@ -71,6 +74,7 @@ impl Serve {
         config.listen = self.listen.unwrap_or(config.listen);
         config.region = self.region.unwrap_or(config.region);
         config.runtimes = self.runtimes.or(config.runtimes);
+        config.install = self.install.unwrap_or(config.install);
         config.idle_limit = self.idle_seconds.map_or(config.idle_limit, Duration::from_secs);
         config.processes_max = self.processes.unwrap_or(config.processes_max);
         config.movable_clock |= self.movable_clock;

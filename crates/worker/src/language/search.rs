@@ -74,7 +74,7 @@ mod tests {
 
     use super::super::interpreter::SearchPath;
     use super::*;
-    use crate::{Config, Runtime};
+    use crate::{Config, Install, Runtime};
 
     /// A machine of scripts that claim to be interpreters.
     struct Machine(tempfile::TempDir);
@@ -156,6 +156,71 @@ mod tests {
             machine.with("bin/python3.11", "3.11.1").with("bin/python3.14", "3.14.1").with("bin/node", "25.1.0");
         check(other(&machine, Runtime::Python313).await, &machine, Some("bin/python3.14"));
         check(other(&machine, Runtime::Nodejs22).await, &machine, Some("bin/node"));
+    }
+
+    /// A machine whose apt and npm fail, as they do without a network.
+    fn offline() -> Machine {
+        let machine = machine();
+        for tool in ["apt-get", "apt-config", "dpkg-deb", "npm"] {
+            let file = machine.path("bin").join(tool);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, "#!/bin/sh\necho 'could not resolve host' >&2\nexit 100\n").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        machine
+    }
+
+    #[tokio::test]
+    async fn another_series_serves_where_the_wanted_one_cannot_be_installed() {
+        let machine = offline().with("bin/python3", "3.11.2").with("bin/node", "25.1.0");
+        for (runtime, version) in [(Runtime::Python313, "3.11.2"), (Runtime::Nodejs22, "25.1.0")] {
+            let interpreter = machine.toolchains(None).interpreter(Managed::of(runtime).unwrap()).await.unwrap();
+            assert_eq!(interpreter.version, version);
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nothing_serves_the_error_tells_what_failed_and_nothing_is_left() {
+        let machine = offline().with("bin/python3", "3.10.1").with("bin/node", "20.1.0");
+        for (runtime, failed) in [(Runtime::Python313, "apt-config dump"), (Runtime::Nodejs22, "npm install")] {
+            let error = machine.toolchains(None).interpreter(Managed::of(runtime).unwrap()).await.unwrap_err();
+            let error = error.to_string();
+            for words in [failed, "could not resolve host", "runtimes install --from"] {
+                assert!(error.contains(words), "{error}");
+            }
+        }
+        let left = fs::read_dir(machine.path("runtimes")).unwrap();
+        assert_eq!(left.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_machine_without_the_tools_is_told_what_to_do() {
+        let machine = machine();
+        for (runtime, lacks) in [
+            (Runtime::Python313, "no `apt-get`"),
+            (Runtime::Python312, "no release of Debian has Python 3.12"),
+            (Runtime::Nodejs24, "no `npm`"),
+        ] {
+            let error = machine.toolchains(None).interpreter(Managed::of(runtime).unwrap()).await.unwrap_err();
+            let error = error.to_string();
+            for words in [runtime.id(), lacks, "`interpreters`", "runtimes install --from"] {
+                assert!(error.contains(words), "{error}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_installed_where_that_is_not_wanted() {
+        let machine = offline();
+        let mut toolchains = machine.toolchains(None);
+        toolchains.may_install = Install::Nothing;
+        let managed = Managed::of(Runtime::Nodejs22).unwrap();
+        let error = toolchains.interpreter(managed).await.unwrap_err().to_string();
+        assert!(error.contains("nothing is to be installed"), "{error}");
+        let node = Interpreter { program: "node".into(), version: "22.1.0".into(), series: 22, roots: Vec::new() };
+        assert_eq!(toolchains.packages(managed.language, &node).await.unwrap(), None);
+        fs::create_dir_all(toolchains.packages_dir(managed.language, 22)).unwrap();
+        assert!(toolchains.packages(managed.language, &node).await.unwrap().is_some(), "what is there is used");
     }
 
     #[tokio::test]
