@@ -145,6 +145,6 @@ def test_error_is_shown_with_its_name(aws: Cli):
 
 
 def test_operation_that_is_not_served_is_named(aws: Cli):
-    done = aws.run("list-layers")
+    done = aws.run("list-event-source-mappings")
     assert done.returncode != 0
-    assert "ListLayers" in done.stderr
+    assert "ListEventSourceMappings" in done.stderr

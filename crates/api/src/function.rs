@@ -56,7 +56,7 @@ pub struct Settings {
     pub package_type: Option<String>,
     /// Where events go that failed; kept and returned.
     pub dead_letter_config: Option<DeadLetterConfig>,
-    /// Layers, which are refused for now.
+    /// The layers it uses, by the ARNs of their versions.
     pub layers: Option<Vec<String>>,
     /// Tags.
     pub tags: Option<BTreeMap<String, String>>,

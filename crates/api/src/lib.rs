@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod function;
 pub mod function_url;
 pub mod history;
+pub mod layer;
 pub mod operation;
 pub mod permission;
 pub mod reference;

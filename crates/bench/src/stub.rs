@@ -55,6 +55,7 @@ impl Stub {
             runtime,
             handler: "app.handler".into(),
             code_dir: code.canonicalize()?,
+            layers_dir: None,
             timeout: Duration::from_secs(60),
             memory_mb: 128,
             tmp_mb: everstep_worker::limits::TMP_MB_DEFAULT,

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::function_urls::FunctionUrl;
 use crate::http::error::Error;
+use crate::layers::UsedLayer;
 use crate::policy::Policies;
 
 /// A function.
@@ -75,6 +76,9 @@ pub struct Configuration {
     /// How it logs.
     #[serde(default)]
     pub logging_config: LoggingConfig,
+    /// The layers it uses, in the order in which they are laid over each other.
+    #[serde(default)]
+    pub layers: Vec<UsedLayer>,
     /// Members that are kept and returned as they came: `TracingConfig`, `TenancyConfig`, `Architectures`, `EphemeralStorage`.
     #[serde(default)]
     pub kept: BTreeMap<String, Value>,

@@ -7,7 +7,7 @@ mod function_url;
 mod lambda;
 mod logs;
 mod marker;
-mod request;
+pub mod request;
 mod service;
 mod sigv4;
 
@@ -27,8 +27,10 @@ use tracing::{debug, warn};
 use crate::access::{Keys, Principal};
 use crate::clock::KeptClock;
 use crate::concurrency::Concurrency;
+use crate::downloads::{self, Downloads};
 use crate::function_urls::FunctionUrls;
 use crate::functions::Functions;
+use crate::layers::Layers;
 use crate::runner::Runner;
 use error::Error;
 use request::{Request, Response};
@@ -45,6 +47,10 @@ pub struct Services {
     pub function_urls: FunctionUrls,
     /// What functions have reserved.
     pub concurrency: Concurrency,
+    /// The layers.
+    pub layers: Layers,
+    /// Where code can be fetched.
+    pub downloads: Downloads,
     /// Runs functions.
     pub runner: Arc<Runner>,
     /// The code of functions.
@@ -128,6 +134,9 @@ async fn handle(
     body: axum::body::Body,
 ) -> Result<Response, Error> {
     let query = request::parse_query(uri.query().unwrap_or_default());
+    if let Some(digest) = services.downloads.find(uri.path(), &query, SystemTime::now())? {
+        return downloads::fetch(&services.code, digest).await;
+    }
     let authorization = Authorization::read(&headers, &query)?;
     let target = target(&headers).unwrap_or_default();
     let (operation, parameters) = Operation::find(authorization.service, method.as_str(), uri.path(), target)?;

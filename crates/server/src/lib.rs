@@ -13,7 +13,9 @@ pub mod runtimes;
 
 mod concurrency;
 mod destinations;
+mod downloads;
 mod function_urls;
+mod layers;
 mod limits;
 mod log_sink;
 mod policy;
@@ -42,10 +44,12 @@ use access::{AccessKey, Keys};
 use clock::KeptClock;
 use concurrency::Concurrency;
 pub use config::Config;
+use downloads::Downloads;
 pub use everstep_worker::sandbox;
 use function_urls::FunctionUrls;
 use functions::Functions;
 use http::Services;
+use layers::Layers;
 use runner::Runner;
 use sandbox::Sandbox;
 
@@ -99,7 +103,8 @@ impl Server {
         worker.sandbox = Arc::clone(&sandbox);
         let supervisor = Supervisor::start(worker, keys.clone(), Arc::new(sink));
         let function_urls = FunctionUrls::new(catalog.clone(), config.function_url_base(address)?);
-        let functions = Functions::new(catalog, config.place());
+        let functions = Functions::new(catalog.clone(), config.place());
+        let layers = Layers::new(catalog, config.place());
         let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
         let code = Arc::new(code::Store::new(&config.data));
         let runner = Arc::new(Runner::new(functions.clone(), code.clone(), keys.clone(), supervisor.clone()));
@@ -112,6 +117,8 @@ impl Server {
             functions,
             function_urls,
             concurrency,
+            layers,
+            downloads: Downloads::new(),
             runner,
             code,
             logs,

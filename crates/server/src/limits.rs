@@ -121,3 +121,21 @@ pub(crate) const LOG_BYTES_UNSEEN_MAX: usize = 16 * 1_048_576;
 
 /// Log lines that are forgotten at once when there are too many. Everstep's own; a tenth of a second's work.
 pub(crate) const LOG_LINES_FORGOTTEN: usize = 10_000;
+
+/// Most layers of a function. Source: Lambda quotas.
+pub(crate) const LAYERS_MAX: usize = 5;
+
+/// Largest page of layers, and of versions of a layer. Source: Lambda API, `MaxLayerListItems`.
+pub(crate) const LAYERS_LISTED_MAX: usize = 50;
+
+/// Most runtimes that a layer names. Source: Lambda API, `CompatibleRuntimes`.
+pub(crate) const COMPATIBLE_RUNTIMES_MAX: usize = 15;
+
+/// Most architectures that a layer names. Source: Lambda API, `CompatibleArchitectures`.
+pub(crate) const COMPATIBLE_ARCHITECTURES_MAX: usize = 2;
+
+/// Longest licence of a layer, in characters. Source: Lambda API, `LicenseInfo`.
+pub(crate) const LICENSE_INFO_CHARACTERS_MAX: usize = 512;
+
+/// How long the address in `Location` is good, in seconds. Source: Lambda API, `GetFunction` (ten minutes).
+pub(crate) const CODE_LOCATION_SECONDS: u64 = 600;

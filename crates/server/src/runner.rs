@@ -22,6 +22,7 @@ use crate::access::Keys;
 use crate::destinations;
 use crate::functions::{Configuration, Found, Functions};
 use crate::http::error::Error;
+use crate::layers;
 
 /// Runs functions.
 pub struct Runner {
@@ -117,6 +118,14 @@ impl Runner {
         let code_dir = self.code.path(&configuration.code.digest).ok_or_else(|| {
             Error::service(format!("The code of function `{name}` is not in the data directory: upload it again."))
         })?;
+        let layers_dir = match &configuration.layers[..] {
+            [] => None,
+            layers => Some(self.code.merged(&layers::digests(layers)).ok_or_else(|| {
+                Error::service(format!(
+                    "The layers of function `{name}` are not in the data directory: set them again."
+                ))
+            })?),
+        };
         let logging = &configuration.logging_config;
         let json = logging.log_format.as_deref() == Some("JSON");
         Ok(Arc::new(everstep_worker::Function {
@@ -127,6 +136,7 @@ impl Runner {
             runtime,
             handler: configuration.handler.clone(),
             code_dir,
+            layers_dir,
             timeout: Duration::from_secs(configuration.timeout_seconds.into()),
             memory_mb: configuration.memory_mb,
             tmp_mb: configuration.tmp_mb(),

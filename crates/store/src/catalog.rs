@@ -34,6 +34,8 @@ pub trait Catalog: Send + Sync + 'static {
 pub enum Kind {
     /// A function with its versions and aliases.
     Function,
+    /// A layer with its versions.
+    Layer,
     /// An access key that signs requests.
     AccessKey,
     /// A key that authenticates checkpoint tokens and callback ids.
@@ -46,12 +48,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Function, Self::AccessKey, Self::TokenKey, Self::Clock, Self::FunctionUrl];
+    pub const ALL: [Self; 6] =
+        [Self::Function, Self::Layer, Self::AccessKey, Self::TokenKey, Self::Clock, Self::FunctionUrl];
 
     /// Returns the name that it is stored by.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Function => "function",
+            Self::Layer => "layer",
             Self::AccessKey => "access_key",
             Self::TokenKey => "token_key",
             Self::Clock => "clock",

@@ -5,6 +5,8 @@
 //! <data_dir>/code/<sha256 in hex>/tree/      unzipped
 //! ```
 //!
+//! What the layers of a function come to is made by [`Store::merge`].
+//!
 //! A directory appears in one step and complete, or not at all. Everything here blocks; call it from
 //! `spawn_blocking`. A zip is a stranger's: its names, links, modes and sizes are not believed.
 
@@ -20,6 +22,8 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 
 use crate::limits;
+
+mod merge;
 
 /// Uploaded code in a directory.
 #[derive(Debug, Clone)]

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use crate::language::Toolchain;
 use crate::sandbox::Paths;
-use crate::{Config, Credentials, Function, LogFormat};
+use crate::{Config, Credentials, Function, LogFormat, Runtime};
 
 /// What differs between two processes of one function.
 pub(crate) struct Place<'a> {
@@ -27,6 +28,7 @@ pub(crate) fn variables(
     place: &Place<'_>,
 ) -> BTreeMap<OsString, OsString> {
     let paths = place.paths;
+    let defaults = search_layers(&paths.layers, function.runtime, &toolchain.environment);
     let mut variables = BTreeMap::new();
     let mut set = |name: &str, value: OsString| {
         variables.insert(OsString::from(name), value);
@@ -34,7 +36,7 @@ pub(crate) fn variables(
 
     // Defaults.
     set("PATH", path(paths, toolchain));
-    set("LD_LIBRARY_PATH", paths.code.join("lib").into());
+    set("LD_LIBRARY_PATH", joined([&paths.code.join("lib"), &paths.layers.join("lib")]));
     set("LANG", "en_US.UTF-8".into());
     set("TZ", ":UTC".into());
     set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into());
@@ -46,7 +48,7 @@ pub(crate) fn variables(
     // The home directory is private too: SDKs would read the operator's ~/.aws/config.
     set("HOME", paths.temp.clone().into());
     set("TMPDIR", paths.temp.clone().into());
-    for (name, value) in &toolchain.environment {
+    for (name, value) in &defaults {
         // A place to keep what was compiled is of no use where nothing can be kept, and would hide what is there.
         if !(paths.read_only && *name == "PYTHONPYCACHEPREFIX") {
             set(name, value.clone());
@@ -55,7 +57,7 @@ pub(crate) fn variables(
 
     // The function's own.
     for (name, value) in &function.environment {
-        match toolchain.environment.iter().find(|(default, _)| default == name && default.ends_with("PATH")) {
+        match defaults.iter().find(|(default, _)| default == name && default.ends_with("PATH")) {
             Some((_, ours)) => {
                 let mut joined = OsString::from(value);
                 joined.push(":");
@@ -100,12 +102,49 @@ pub(crate) fn variables(
     variables
 }
 
+/// Adds the layers to where the language looks for packages: before the runtime's own, so that they can replace them.
+fn search_layers(
+    layers_dir: &Path,
+    runtime: Runtime,
+    defaults: &[(&'static str, OsString)],
+) -> Vec<(&'static str, OsString)> {
+    let (name, directories) = match runtime {
+        Runtime::Python311 | Runtime::Python312 | Runtime::Python313 | Runtime::Python314 => {
+            let packages = format!("python/lib/{runtime}/site-packages");
+            ("PYTHONPATH", [layers_dir.join(packages), layers_dir.join("python")])
+        }
+        Runtime::Nodejs22 | Runtime::Nodejs24 => {
+            let major = runtime.id().trim_start_matches("nodejs").trim_end_matches(".x");
+            let packages = format!("nodejs/node{major}/node_modules");
+            ("NODE_PATH", [layers_dir.join(packages), layers_dir.join("nodejs/node_modules")])
+        }
+        Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => return defaults.to_vec(),
+    };
+    let (own, mut others): (Vec<_>, Vec<_>) = defaults.iter().cloned().partition(|(default, _)| *default == name);
+    let own = own.iter().map(|(_, value)| Path::new(value));
+    others.push((name, joined(directories.iter().map(PathBuf::as_path).chain(own))));
+    others
+}
+
+/// Writes a search path.
+fn joined<'a>(directories: impl IntoIterator<Item = impl AsRef<Path> + 'a>) -> OsString {
+    let mut path = OsString::new();
+    for directory in directories {
+        if !path.is_empty() {
+            path.push(":");
+        }
+        path.push(directory.as_ref());
+    }
+    path
+}
+
 fn path(paths: &Paths, toolchain: &Toolchain) -> OsString {
     let mut path = paths.code.join("bin").into_os_string();
     for directory in &toolchain.path {
         path.push(":");
         path.push(directory);
     }
-    path.push(":/usr/local/bin:/usr/bin:/bin:/opt/bin");
+    path.push(":/usr/local/bin:/usr/bin:/bin:");
+    path.push(paths.layers.join("bin"));
     path
 }

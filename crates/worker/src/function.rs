@@ -25,6 +25,8 @@ pub struct Function {
     pub handler: String,
     /// Directory of the unzipped code.
     pub code_dir: PathBuf,
+    /// Directory of its layers, laid over each other.
+    pub layers_dir: Option<PathBuf>,
     /// `Timeout` of one invocation.
     pub timeout: Duration,
     /// `MemorySize` in MB.

@@ -153,6 +153,7 @@ mod tests {
             runtime: Runtime::Python313,
             handler: "app.handler".into(),
             code_dir: PathBuf::new(),
+            layers_dir: None,
             timeout: Duration::from_secs(3),
             memory_mb: 128,
             tmp_mb: 512,

@@ -172,8 +172,12 @@ async fn spawn(
     // One pipe for both, so that the order of lines is the order of writes.
     let (reader, writer) = std::io::pipe().map_err(Error::io("make a pipe"))?;
     let output = Output::new(reader).map_err(Error::io("read from a pipe"))?;
-    let furniture =
-        Furniture { code: &function.code_dir, layers: None, runtime: &toolchain.runtime_dir, roots: &toolchain.roots };
+    let furniture = Furniture {
+        code: &function.code_dir,
+        layers: function.layers_dir.as_deref(),
+        runtime: &toolchain.runtime_dir,
+        roots: &toolchain.roots,
+    };
     let sandbox = &shared.config.sandbox;
     let paths = sandbox.paths(&furniture, temp_dir.path());
     let wrapper = function.environment.get("AWS_LAMBDA_EXEC_WRAPPER").filter(|wrapper| !wrapper.is_empty());

@@ -206,3 +206,71 @@ fn bomb_is_refused_by_what_comes_out_of_it() {
     }
     check_refused(&writer.finish().unwrap().into_inner(), "larger than 262144000 bytes");
 }
+
+/// Lays packages over each other, and returns every path of the merge with its content, or with the target of a link.
+fn merged(packages: &[&[Entry<'_>]]) -> Vec<String> {
+    let data_dir = tempfile::tempdir().unwrap();
+    let store = Store::new(data_dir.path());
+    let digests: Vec<String> = packages.iter().map(|entries| store.put(&zip(entries)).unwrap().digest).collect();
+    let before = store.unzipped_bytes(&digests[0]).unwrap();
+    let directory = store.merge(&digests).unwrap();
+    assert_eq!(store.merged(&digests), Some(directory.clone()));
+    assert_eq!(store.unzipped_bytes(&digests[0]).unwrap(), before, "packages stay as they are");
+    let mut found = Vec::new();
+    describe(&directory, &directory, &mut found);
+    found.sort();
+    found
+}
+
+fn describe(root: &Path, directory: &Path, found: &mut Vec<String>) {
+    for entry in directory.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.strip_prefix(root).unwrap().display().to_string();
+        let kind = path.symlink_metadata().unwrap();
+        if kind.is_symlink() {
+            found.push(format!("{name} -> {}", std::fs::read_link(&path).unwrap().display()));
+        } else if kind.is_dir() {
+            found.push(format!("{name}/"));
+            describe(root, &path, found);
+        } else {
+            found.push(format!("{name}: {}", std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn of_layers_the_later_wins() {
+    let first: &[_] = &[File("python/a.py", 0o644, b"1"), File("python/b.py", 0o644, b"1"), Directory("empty")];
+    let second: &[_] = &[File("python/b.py", 0o644, b"2"), File("bin/tool", 0o755, b"2")];
+    let shared = ["bin/", "empty/", "python/", "python/a.py: 1"];
+    let with = |others: &[&str]| {
+        let mut all: Vec<String> = shared.iter().chain(others).map(ToString::to_string).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(merged(&[first, second]), with(&["bin/tool: 2", "python/b.py: 2"]));
+    assert_eq!(merged(&[second, first]), with(&["bin/tool: 2", "python/b.py: 1"]));
+    assert_eq!(merged(&[first]), ["empty/", "python/", "python/a.py: 1", "python/b.py: 1"]);
+}
+
+#[test]
+fn layers_are_not_written_through_links_of_others() {
+    let links: &[_] = &[File("real/file", 0o644, b"1"), Link("a", "real"), Link("b", "real/file")];
+    let entries: &[_] = &[File("a/file", 0o644, b"2"), File("b", 0o644, b"2")];
+    assert_eq!(merged(&[links, entries]), ["a/", "a/file: 2", "b: 2", "real/", "real/file: 1"]);
+    assert_eq!(merged(&[entries, links]), ["a -> real", "b -> real/file", "real/", "real/file: 1"]);
+    let directory: &[_] = &[File("b/deep/file", 0o644, b"3")];
+    assert_eq!(merged(&[directory, entries]), ["a/", "a/file: 2", "b: 2"]);
+}
+
+#[test]
+fn merge_of_what_is_not_there_leaves_nothing() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let store = Store::new(data_dir.path());
+    let there = store.put(&zip(&[File("f", 0o644, b"12345")])).unwrap().digest;
+    assert_eq!(store.unzipped_bytes(&there).unwrap(), 5);
+    let digests = [there, "0".repeat(64)];
+    assert!(matches!(store.merge(&digests), Err(Error::Io { .. })));
+    assert_eq!(store.merged(&digests), None);
+    assert_eq!(data_dir.path().join("code/merged").read_dir().unwrap().count(), 0);
+}

@@ -2,6 +2,7 @@
 
 mod durable;
 mod function;
+mod layer;
 mod route;
 
 use std::pin::Pin;
@@ -87,6 +88,15 @@ fn dispatch<'a>(
         Operation::UpdateFunctionUrlConfig => Box::pin(function::url_configs::update(services, request)),
         Operation::DeleteFunctionUrlConfig => Box::pin(function::url_configs::delete(services, request)),
         Operation::ListFunctionUrlConfigs => Box::pin(function::url_configs::list(services, request)),
+        Operation::PublishLayerVersion => Box::pin(layer::publish_layer_version::handle(services, request)),
+        Operation::GetLayerVersion => Box::pin(layer::get_layer_version::handle(services, request)),
+        // One path, two operations: that is how the model has it.
+        Operation::ListLayers if request.query("find") == Some("LayerVersion") => {
+            Box::pin(layer::get_layer_version_by_arn::handle(services, request))
+        }
+        Operation::ListLayers => Box::pin(layer::list_layers::handle(services, request)),
+        Operation::ListLayerVersions => Box::pin(layer::list_layer_versions::handle(services, request)),
+        Operation::DeleteLayerVersion => Box::pin(layer::delete_layer_version::handle(services, request)),
         Operation::Invoke => Box::pin(function::invoke::handle(services, request)),
         Operation::InvokeWithResponseStream => {
             Box::pin(function::invoke_with_response_stream::handle(services, request))

@@ -55,9 +55,11 @@ impl Operation {
     /// Returns how large the body of its requests may be, in bytes.
     pub fn body_bytes_max(self) -> u64 {
         match self {
-            Self::Lambda(lambda::Operation::CreateFunction | lambda::Operation::UpdateFunctionCode) => {
-                CODE_BODY_BYTES_MAX
-            }
+            Self::Lambda(
+                lambda::Operation::CreateFunction
+                | lambda::Operation::UpdateFunctionCode
+                | lambda::Operation::PublishLayerVersion,
+            ) => CODE_BODY_BYTES_MAX,
             Self::Lambda(_) | Self::Logs(_) | Self::Everstep(_) => BODY_BYTES_MAX,
         }
     }

@@ -7,6 +7,7 @@ mod everstep;
 mod function_urls;
 mod functions;
 mod invoke;
+mod layers;
 mod logs;
 mod permissions;
 mod processes;

@@ -24,12 +24,12 @@ async fn unknown_operations_and_services_are_named() {
     }
     "#);
     assert_snapshot!(world.send("PATCH", "/2015-03-31/functions", &[], "").await.line(), @"404 UnknownOperationException: There is no operation PATCH /2015-03-31/functions.");
-    assert_snapshot!(world.get("/2018-10-31/layers").await.show(), @r#"
+    assert_snapshot!(world.get("/2015-03-31/event-source-mappings").await.show(), @r#"
     501
     x-amzn-errortype: NotImplementedException
     {
       "Type": "Service",
-      "message": "Everstep does not serve ListLayers yet."
+      "message": "Everstep does not serve ListEventSourceMappings yet."
     }
     "#);
     assert_snapshot!(world.post("/2014-11-13/functions/f/invoke-async", "").await.line(), @"501 NotImplementedException: Everstep does not serve InvokeAsync yet.");

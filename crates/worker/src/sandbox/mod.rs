@@ -101,6 +101,8 @@ pub(crate) struct Program<'a> {
 /// Where a process finds its own things.
 pub(crate) struct Paths {
     pub(crate) code: PathBuf,
+    /// Where its layers are, if it has any.
+    pub(crate) layers: PathBuf,
     pub(crate) runtime: PathBuf,
     pub(crate) temp: PathBuf,
     /// Whether it can write nowhere else.
@@ -195,12 +197,14 @@ impl Sandbox {
         match self.no_rooms {
             None => Paths {
                 code: room::TASK.into(),
+                layers: room::LAYERS.into(),
                 runtime: room::RUNTIME.into(),
                 temp: room::TMP.into(),
                 read_only: true,
             },
             Some(_) => Paths {
                 code: furniture.code.to_owned(),
+                layers: furniture.layers.unwrap_or(Path::new(room::LAYERS)).to_owned(),
                 runtime: furniture.runtime.to_owned(),
                 temp: place.to_owned(),
                 read_only: false,

@@ -101,6 +101,7 @@ impl Code {
             runtime,
             handler: handler.into(),
             code_dir: dir.path().canonicalize().unwrap(),
+            layers_dir: None,
             timeout: Duration::from_secs(60),
             memory_mb: 256,
             tmp_mb: limits::TMP_MB_DEFAULT,

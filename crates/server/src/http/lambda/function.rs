@@ -34,6 +34,7 @@ use crate::functions::{CodeFacts, Configuration, Function};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
+use crate::layers::UsedLayer;
 
 /// Reads the function that the path names.
 fn named_function(services: &Services, request: &Request) -> Result<FunctionReference, Error> {
@@ -41,12 +42,12 @@ fn named_function(services: &Services, request: &Request) -> Result<FunctionRefe
 }
 
 /// Returns wall time in milliseconds, which is what function configurations go by.
-fn now_millis() -> i64 {
+pub(super) fn now_millis() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
-/// Takes in the code of a function.
-async fn store_code(
+/// Takes in the code of a function or a layer.
+pub(super) async fn store_code(
     services: &Services,
     zip_file: Option<&str>,
     s3_bucket: Option<&str>,
@@ -115,6 +116,10 @@ fn configuration(services: &Services, function: &Function, version: Version, qua
     members.extend(found.kept.clone());
     if !found.environment.is_empty() {
         members.insert("Environment".into(), json!({"Variables": found.environment}));
+    }
+    if !found.layers.is_empty() {
+        let layer = |layer: &UsedLayer| json!({"Arn": layer.arn, "CodeSize": layer.code.size});
+        members.insert("Layers".into(), found.layers.iter().map(layer).collect());
     }
     if let Some(durable_config) = &found.durable_config {
         let retention = crate::runner::retention_days(durable_config);

@@ -57,6 +57,11 @@ operations! {
     UpdateFunctionUrlConfig "PUT" "/2021-10-31/functions/{}/url";
     DeleteFunctionUrlConfig "DELETE" "/2021-10-31/functions/{}/url";
     ListFunctionUrlConfigs "GET" "/2021-10-31/functions/{}/urls";
+    ListLayers "GET" "/2018-10-31/layers";
+    PublishLayerVersion "POST" "/2018-10-31/layers/{}/versions";
+    ListLayerVersions "GET" "/2018-10-31/layers/{}/versions";
+    GetLayerVersion "GET" "/2018-10-31/layers/{}/versions/{}";
+    DeleteLayerVersion "DELETE" "/2018-10-31/layers/{}/versions/{}";
     Invoke "POST" "/2015-03-31/functions/{}/invocations";
     InvokeWithResponseStream "POST" "/2021-11-15/functions/{}/response-streaming-invocations";
     ListDurableExecutionsByFunction "GET" "/2025-12-01/functions/{}/durable-executions";
@@ -75,11 +80,9 @@ operations! {
 
 /// Operations that AWS has and Everstep does not serve yet, so that the answer can name them.
 const NOT_SERVED: &[(&str, &str, &str)] = &[
-    ("GET", "/2018-10-31/layers", "ListLayers"),
-    ("POST", "/2018-10-31/layers/{}/versions", "PublishLayerVersion"),
-    ("GET", "/2018-10-31/layers/{}/versions", "ListLayerVersions"),
-    ("GET", "/2018-10-31/layers/{}/versions/{}", "GetLayerVersion"),
-    ("DELETE", "/2018-10-31/layers/{}/versions/{}", "DeleteLayerVersion"),
+    ("POST", "/2018-10-31/layers/{}/versions/{}/policy", "AddLayerVersionPermission"),
+    ("GET", "/2018-10-31/layers/{}/versions/{}/policy", "GetLayerVersionPolicy"),
+    ("DELETE", "/2018-10-31/layers/{}/versions/{}/policy/{}", "RemoveLayerVersionPermission"),
     ("POST", "/2015-03-31/event-source-mappings", "CreateEventSourceMapping"),
     ("GET", "/2015-03-31/event-source-mappings", "ListEventSourceMappings"),
     ("GET", "/2015-03-31/event-source-mappings/{}", "GetEventSourceMapping"),
@@ -188,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_is_not_served_is_named() {
-        check("GET", "/2018-10-31/layers", Err(NoRoute::NotServed("ListLayers")));
+        check("GET", "/2015-03-31/event-source-mappings", Err(NoRoute::NotServed("ListEventSourceMappings")));
         check("GET", "/nowhere", Err(NoRoute::Unknown));
         check("PATCH", "/2015-03-31/functions", Err(NoRoute::Unknown));
     }

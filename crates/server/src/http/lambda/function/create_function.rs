@@ -10,6 +10,7 @@ use crate::functions::{Configuration, Function, new_revision_id};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
+use crate::layers;
 use crate::limits::{MEMORY_MB_DEFAULT, TIMEOUT_SECONDS_DEFAULT};
 use crate::policy::Policies;
 
@@ -38,6 +39,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let code =
         store_code(services, source.zip_file.as_deref(), source.s3_bucket.as_deref(), source.image_uri.as_deref())
             .await?;
+    let used_layers = services.layers.resolve(given.layers.as_deref().unwrap_or_default()).await?;
+    layers::prepare(&services.code, &code, &used_layers).await?;
     let mut latest = Configuration {
         revision_id: new_revision_id(),
         last_modified_millis: now_millis(),
@@ -51,6 +54,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         environment: BTreeMap::new(),
         durable_config: None,
         logging_config: LoggingConfig::default(),
+        layers: used_layers,
         kept: BTreeMap::new(),
     };
     settings::take_over(&given, &mut latest);

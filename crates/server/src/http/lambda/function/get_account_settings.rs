@@ -11,7 +11,10 @@ use crate::http::request::{Request, Response};
 pub async fn handle(services: &Services, _request: &Request) -> Result<Response, Error> {
     let functions = services.functions.all().await?;
     let versions = functions.iter().flat_map(|function| function.versions.values().chain([&function.latest]));
-    let used_bytes: u64 = versions.map(|version| version.code.size).sum();
+    let mut used_bytes: u64 = versions.map(|version| version.code.size).sum();
+    for layer in services.layers.all().await? {
+        used_bytes += layer.versions.values().map(|version| version.code.size).sum::<u64>();
+    }
     Ok(Response::json(
         200,
         &json!({

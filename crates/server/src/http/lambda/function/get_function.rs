@@ -13,7 +13,10 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let found = services.functions.find(&reference).await?;
     let mut shape = json!({
         "Configuration": configuration(services, &found.function, found.version, found.qualified),
-        "Code": {"RepositoryType": "Everstep"},
+        "Code": {
+            "RepositoryType": "Everstep",
+            "Location": services.downloads.location(request, &found.configuration().code.digest),
+        },
     });
     if let Some(concurrency) = found.function.reserved_concurrency {
         shape["Concurrency"] = json!({"ReservedConcurrentExecutions": concurrency});

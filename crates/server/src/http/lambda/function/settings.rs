@@ -83,11 +83,6 @@ pub(super) fn check(settings: &Settings) -> Result<(), Error> {
     if settings.package_type.as_deref().is_some_and(|package_type| package_type != "Zip") {
         return Err(Error::invalid_parameter("Everstep runs no container images: use PackageType Zip."));
     }
-    if settings.layers.as_ref().is_some_and(|layers| !layers.is_empty()) {
-        return Err(Error::invalid_parameter(
-            "Everstep does not serve layers yet: put their content into the function's zip.",
-        ));
-    }
     if let Some(DeadLetterConfig { target_arn: Some(arn) }) = &settings.dead_letter_config {
         let service = arn.split(':').nth(2);
         if !arn.is_empty() && !matches!(service, Some("sqs" | "sns")) {
@@ -229,8 +224,6 @@ mod tests {
     fn what_is_not_served_is_refused_with_the_way_out() {
         check_settings(json!({"Runtime": "ruby3.4"}), Err("this server has python3.11"));
         check_settings(json!({"PackageType": "Image"}), Err("use PackageType Zip"));
-        check_settings(json!({"Layers": ["arn"]}), Err("put their content into"));
-        check_settings(json!({"Layers": []}), Ok(()));
         check_settings(json!({"DeadLetterConfig": {"TargetArn": "arn:aws:lambda:r:1:function:f"}}), Err("OnFailure"));
         check_settings(json!({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:123456789012:q"}}), Ok(()));
         check_settings(json!({"DeadLetterConfig": {"TargetArn": ""}}), Ok(()));

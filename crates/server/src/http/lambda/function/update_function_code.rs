@@ -9,6 +9,7 @@ use crate::functions::new_revision_id;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
+use crate::layers;
 
 /// Replaces the code of `$LATEST`. Invocations under way finish with the old code.
 pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
@@ -20,6 +21,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let code =
         store_code(services, update.zip_file.as_deref(), update.s3_bucket.as_deref(), update.image_uri.as_deref())
             .await?;
+    layers::prepare(&services.code, &code, &before.function.latest.layers).await?;
     if update.dry_run.unwrap_or_default() {
         return Ok(Response::json(200, &configuration(services, &before.function, Version::Latest, false)));
     }

@@ -8,6 +8,7 @@ use crate::functions::new_revision_id;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
+use crate::layers;
 
 /// Changes the configuration of `$LATEST`. A function is durable from its creation on, or never.
 pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
@@ -15,6 +16,15 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     reference.qualifier = None;
     let given: Settings = request.json()?;
     settings::check(&given)?;
+    let used_layers = match &given.layers {
+        Some(arns) => {
+            let found = services.functions.find(&reference).await?;
+            let used = services.layers.resolve(arns).await?;
+            layers::prepare(&services.code, &found.function.latest.code, &used).await?;
+            Some(used)
+        }
+        None => None,
+    };
     let (function, before) = services
         .functions
         .change(&reference, |function| {
@@ -31,6 +41,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
             }
             let before = function.latest.clone();
             settings::take_over(&given, &mut function.latest);
+            function.latest.layers = used_layers.clone().unwrap_or_else(|| function.latest.layers.clone());
             function.latest.revision_id = new_revision_id();
             function.latest.last_modified_millis = now_millis();
             Ok(before)
