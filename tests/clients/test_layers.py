@@ -136,7 +136,8 @@ def test_functions_find_what_is_in_their_layers(client: Any, create: Callable[..
     for function, expected in functions.items():
         used = client.get_function_configuration(FunctionName=function)["Layers"]
         assert [item["Arn"] for item in used] == arns
-        assert call(client, function, None)["Payload"][0] == expected
+        payload = call(client, function, None)["Payload"]
+        assert isinstance(payload, list) and payload[0] == expected, payload
     function = next(iter(functions))
     client.update_function_configuration(FunctionName=function, Layers=arns[::-1])
     assert call(client, function, None)["Payload"][0] == "one"

@@ -178,6 +178,15 @@ impl Server {
         supervisor.shutdown().await;
         stop_logs.send_replace(true);
         let _ = log_writer.await;
+        // What was cut off lets go of the store as soon as it notices; whoever starts next needs it.
+        let released = async {
+            while Arc::strong_count(&store) > 1 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        if tokio::time::timeout(DRAIN_LIMIT, released).await.is_err() {
+            tracing::warn!("something still works with the store");
+        }
         let Statistics { items, transactions, flushes, .. } = store.statistics();
         info!(items, transactions, flushes, "stopped: what was written since the start");
     }

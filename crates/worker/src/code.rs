@@ -180,9 +180,7 @@ fn unzip(zip: &[u8], tree: &Path, limits: Limits) -> Result<(), Error> {
                     fs::create_dir_all(parent).map_err(clash(parent))?;
                 }
                 left -= extract(&mut entry, &path, left, limits.code_bytes)?;
-                // Readable by us in any case; no set-user-id; Windows and some tools forget that bootstrap is a program.
-                let program = if name == Path::new("bootstrap") { 0o755 } else { 0 };
-                let mode = mode.map_or(0o644, |mode| mode & 0o777) | 0o600 | program;
+                let mode = file_mode(mode, name == Path::new("bootstrap"));
                 fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(doing("set the mode of", &path))?;
             }
             _ => {
@@ -193,8 +191,29 @@ fn unzip(zip: &[u8], tree: &Path, limits: Limits) -> Result<(), Error> {
             }
         }
     }
+    open_directories(tree).map_err(doing("set the modes in", tree))?;
     for (name, target) in &links {
         link(tree, name, target)?;
+    }
+    Ok(())
+}
+
+/// The mode of a file. Functions may run as another user than the server, and whoever packs a zip seldom thinks of
+/// that: everyone can read everything, and run what its owner could. No set-user-id; and Windows and some tools forget
+/// that `bootstrap` is a program.
+fn file_mode(packed: Option<u32>, is_bootstrap: bool) -> u32 {
+    let program = is_bootstrap || packed.is_some_and(|mode| mode & 0o100 != 0);
+    if program { 0o755 } else { 0o644 }
+}
+
+/// Lets everyone into the directories of a tree, whatever the server's umask is.
+fn open_directories(directory: &Path) -> io::Result<()> {
+    fs::set_permissions(directory, Permissions::from_mode(0o755))?;
+    let entries: Vec<_> = fs::read_dir(directory)?.collect::<Result<_, _>>()?;
+    for entry in entries {
+        if entry.file_type()?.is_dir() {
+            open_directories(&entry.path())?;
+        }
     }
     Ok(())
 }

@@ -70,8 +70,8 @@ fn code_is_stored_under_its_digest_with_modes_and_links() {
     assert_eq!(store.path(&code.digest), Some(code.dir.clone()));
     assert_eq!(store.zip(&code.digest).unwrap(), Some(zip.clone()));
     assert!(code.dir.join("empty").is_dir());
-    let modes = ["bootstrap", "bin/tool", "sub/bootstrap", "suid"].map(|name| mode(&code.dir.join(name)));
-    assert_eq!(modes, [0o755, 0o755, 0o600, 0o755]);
+    let modes = ["bootstrap", "bin/tool", "sub/bootstrap", "suid", "bin", ""].map(|name| mode(&code.dir.join(name)));
+    assert_eq!(modes, [0o755, 0o755, 0o644, 0o755, 0o755, 0o755], "everyone can read it");
     assert_eq!(std::fs::read(code.dir.join("sub/link")).unwrap(), b"tool");
 
     std::fs::write(code.dir.join("mark"), "").unwrap();
@@ -164,12 +164,39 @@ fn nothing_is_written_through_a_link() {
 }
 
 #[test]
-fn devices_are_refused() {
-    let mut bytes = zip(&[File("device", 0o644, b"")]);
-    // External attributes of the central directory: a character device.
-    let central = bytes.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
-    bytes[central + 38..central + 42].copy_from_slice(&(0o020_644_u32 << 16).to_le_bytes());
-    check_refused(&bytes, "neither file, directory nor link");
+fn what_is_neither_file_directory_nor_link_is_refused() {
+    for (what, kind) in
+        [("fifo", 0o010_000), ("character device", 0o020_000), ("block device", 0o060_000), ("socket", 0o140_000)]
+    {
+        let mut bytes = zip(&[File("first", 0o644, b"x"), File(what, 0o644, b"")]);
+        // The type is in the external attributes of the central directory's last entry.
+        let central = bytes.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+        bytes[central + 38..central + 42].copy_from_slice(&((kind | 0o644_u32) << 16).to_le_bytes());
+        check_refused(&bytes, "neither file, directory nor link");
+    }
+}
+
+#[test]
+fn of_entries_of_one_name_the_last_is_stored() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let code =
+        Store::new(data_dir.path()).put(&zip(&[File("a/f", 0o444, b"first"), File("a//f", 0o644, b"last")])).unwrap();
+    assert_eq!(std::fs::read(code.dir.join("a/f")).unwrap(), b"last");
+}
+
+#[test]
+fn size_that_an_entry_claims_is_not_believed() {
+    let mut bytes = zip(&[File("f", 0o644, &[0; 100_000])]);
+    // The uncompressed size, in the local header and in the central directory: one byte is claimed.
+    for (signature, at) in [(b"PK\x03\x04", 22), (b"PK\x01\x02", 24)] {
+        let header = bytes.windows(4).position(|window| window == signature).unwrap();
+        bytes[header + at..header + at + 4].copy_from_slice(&1_u32.to_le_bytes());
+    }
+    let data_dir = tempfile::tempdir().unwrap();
+    match Store::new(data_dir.path()).put(&bytes) {
+        Ok(code) => assert!(code.dir.join("f").metadata().unwrap().len() <= 100_000),
+        Err(_) => assert_eq!(data_dir.path().join("code").read_dir().unwrap().count(), 0, "something is left"),
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Store, doing};
+use super::{Error, Store, doing, open_directories};
 
 impl Store {
     /// Lays packages over each other, in this order: of two entries of one name the later stays. Returns the directory,
@@ -37,6 +37,7 @@ impl Store {
             let package = self.path(digest).ok_or_else(missing)?;
             lay_over(&package, &tree).map_err(doing("merge", &package))?;
         }
+        open_directories(&tree).map_err(doing("set the modes in", &tree))?;
         match fs::rename(&tree, &home) {
             Err(error) if !home.is_dir() => Err(doing("create", &home)(error)),
             // Someone else may have merged the same meanwhile.
