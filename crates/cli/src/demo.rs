@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use everstep_server::Config;
+use everstep_server::runtimes::{Availability, Runtime};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -58,7 +60,7 @@ impl Demo {
         let zip = zip?;
         let mut server = Server::start(&data, &runtimes, "127.0.0.1:0")?;
         let client = Client::new(server.url.clone(), read_credentials(&data)?, "us-east-1".into());
-        create_function(&client, &zip).await?;
+        create_function(&client, &zip, python(&data, &runtimes).await).await?;
         note(&format!("serving at {}, function `order-workflow` created", server.url));
 
         say("An order is placed. The function's process is killed in the middle of a step.");
@@ -184,10 +186,23 @@ impl Drop for Server {
     }
 }
 
-async fn create_function(client: &Client, zip: &str) -> anyhow::Result<()> {
+/// Returns a runtime that the machine has a Python for; if it has none, the first one, which is installed then.
+async fn python(data: &Path, runtimes: &Path) -> Runtime {
+    let mut config = Config::new(data);
+    config.runtimes = Some(runtimes.to_owned());
+    let here = everstep_server::runtimes::of(&config);
+    for runtime in [Runtime::Python311, Runtime::Python312, Runtime::Python313, Runtime::Python314] {
+        if let Availability::Machine(_) | Availability::Installed(_) = here.status(runtime).await.interpreter {
+            return runtime;
+        }
+    }
+    Runtime::Python311
+}
+
+async fn create_function(client: &Client, zip: &str, runtime: Runtime) -> anyhow::Result<()> {
     let request = json!({
         "FunctionName": "order-workflow",
-        "Runtime": "python3.11",
+        "Runtime": runtime.id(),
         "Handler": "order_workflow.handler",
         "Role": "arn:aws:iam::123456789012:role/demo",
         "Timeout": 60,

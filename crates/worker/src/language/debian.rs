@@ -60,7 +60,8 @@ pub(super) fn suite(minor: u32) -> Option<&'static str> {
 /// Tells whether this machine can fetch Debian's packages, or why it cannot.
 pub(super) fn can_fetch(tools: &SearchPath) -> Result<(), String> {
     machine()?;
-    TOOLS.into_iter().try_for_each(|name| tool(tools, name).map(drop))
+    TOOLS.into_iter().try_for_each(|name| tool(tools, name).map(drop))?;
+    keyring().map(drop)
 }
 
 /// Makes a Python in an empty directory; returns the part of it that is to stay.
@@ -101,6 +102,12 @@ fn machine() -> Result<Machine, String> {
 fn tool(tools: &SearchPath, name: &str) -> Result<PathBuf, String> {
     let missing = || format!("this machine has no `{name}` to fetch Debian's packages with");
     tools.first(name).ok_or_else(missing)
+}
+
+/// Returns the keys that packages are verified by. Distributions that only use Debian's tools do not have them.
+fn keyring() -> Result<&'static str, String> {
+    let missing = "this machine has no keys of Debian's archive to verify packages with (debian-archive-keyring)";
+    KEYRINGS.into_iter().find(|keyring| Path::new(keyring).is_file()).ok_or_else(|| missing.into())
 }
 
 /// A private apt: its settings, state and downloads.
@@ -156,10 +163,8 @@ impl Apt {
 
     async fn download(&self, mirror: &str, machine: &Machine, suite: &str, package: &str) -> Result<(), Error> {
         let architecture = machine.architecture;
-        let keyring = KEYRINGS.into_iter().find(|keyring| Path::new(keyring).is_file());
-        // Without it apt verifies by the keys that it trusts for everything.
-        let signed_by = keyring.map(|keyring| format!(" signed-by={keyring}")).unwrap_or_default();
-        let source = format!("deb [arch={architecture}{signed_by}] {mirror} {suite} main\n");
+        let keyring = keyring().map_err(Error::NotInstallable)?;
+        let source = format!("deb [arch={architecture} signed-by={keyring}] {mirror} {suite} main\n");
         let sources = self.home.path().join("sources.list");
         fs::write(&sources, source).map_err(Error::io(format!("write {}", sources.display())))?;
         self.run(&["update"]).await?;
@@ -187,13 +192,15 @@ impl Apt {
     }
 }
 
-/// Returns apt's settings: how the machine fetches (proxies, certificates), without what it does before and after.
+/// Returns apt's settings: how the machine fetches (proxies, certificates), without what it does before and after, and
+/// verified in any case.
 fn settings(home: &Path, dump: &str) -> String {
     let fetches = |line: &&str| line.starts_with("Acquire::") && !line.starts_with("Acquire::IndexTargets");
     let mut settings: String = dump.lines().filter(fetches).flat_map(|line| [line, "\n"]).collect();
     let home = home.display();
     settings.push_str(&format!(
         "\
+Acquire::AllowInsecureRepositories \"false\";
 APT::Update::Error-Mode \"any\";
 Dir::Etc::main \"/dev/null\";
 Dir::Etc::parts \"/dev/null\";
@@ -297,11 +304,14 @@ Reading package lists...
 APT \"\";
 APT::Update::Post-Invoke:: \"rm -rf /\";
 Acquire::http::Proxy \"http://proxy.example:3128\";
+Acquire::AllowInsecureRepositories \"true\";
 Acquire::IndexTargets::deb::DEP-11::MetaKey \"x\";
 Dir::State \"var/lib/apt\";
 ";
         let settings = settings(Path::new("/tmp/apt"), dump);
-        assert!(settings.starts_with("Acquire::http::Proxy \"http://proxy.example:3128\";\nAPT::Update::Error-Mode"));
+        assert!(settings.starts_with("Acquire::http::Proxy \"http://proxy.example:3128\";\n"));
+        let insecure = settings.lines().rfind(|line| line.starts_with("Acquire::AllowInsecureRepositories"));
+        assert_eq!(insecure, Some("Acquire::AllowInsecureRepositories \"false\";"), "the last one counts");
         for absent in ["Post-Invoke", "DEP-11", "var/lib"] {
             assert!(!settings.contains(absent), "{settings}");
         }
