@@ -66,7 +66,7 @@ class EverstepServer:
 
     def start(self) -> None:
         """Start the process and return once it says that it serves."""
-        listen = self.url.removeprefix("http://") or "127.0.0.1:0"
+        listen = self.url.rpartition("//")[2] or "127.0.0.1:0"
         command = [str(BINARY), "serve", "--data", str(self.data), "--listen", listen]
         if "--runtimes" not in self.arguments:
             command += ["--runtimes", str(RUNTIMES)]

@@ -16,7 +16,13 @@ pub struct Connection {
     /// Take key and URL from this data directory, unless AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL are set
     #[arg(long, env = "EVERSTEP_DATA", value_name = "DIR", default_value = ".everstep")]
     data: PathBuf,
+    /// Trust the certificates that this PEM file vouches for [default: those of the system]
+    #[arg(long, env = "AWS_CA_BUNDLE", value_name = "FILE")]
+    ca_bundle: Option<PathBuf>,
 }
+
+/// Where systems keep the certificates that they trust.
+const SYSTEM_CERTIFICATES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
 impl Connection {
     /// Returns a client of the server.
@@ -32,7 +38,13 @@ impl Connection {
             }
             (Some(_) | None, _) => read_credentials(&self.data)?,
         };
-        Ok(Client::new(endpoint, credentials, variable("AWS_REGION").unwrap_or_else(|| "us-east-1".into())))
+        let tls = endpoint.starts_with("https://");
+        let client = Client::new(endpoint, credentials, variable("AWS_REGION").unwrap_or_else(|| "us-east-1".into()));
+        let system = || SYSTEM_CERTIFICATES.iter().map(PathBuf::from).find(|path| path.exists());
+        match self.ca_bundle.clone().or_else(system).filter(|_| tls) {
+            Some(bundle) => client.trusting(&bundle),
+            None => Ok(client),
+        }
     }
 }
 

@@ -56,7 +56,7 @@ impl Dev {
             self.listen
         );
         let mut config = Config::new(self.data);
-        config.listen = self.listen;
+        config.listen = vec![self.listen];
         config.runtimes = self.runtimes;
         config.movable_clock = true;
         config.progress = output::installation_progress();

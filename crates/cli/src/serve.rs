@@ -1,13 +1,14 @@
 //! `everstep serve`: a server in the foreground.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use everstep_server::listen::TlsFiles;
 use everstep_server::sandbox::Isolation;
 use everstep_server::{Config, Server};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output;
 
@@ -26,9 +27,15 @@ pub struct Serve {
     /// Keep everything in this directory [default: everstep-data]
     #[arg(long, env = "EVERSTEP_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Listen on this address; port 0 for any [default: 127.0.0.1:9000]
-    #[arg(long, env = "EVERSTEP_LISTEN", value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
+    /// Listen on this address, or on several by several flags or with commas; port 0 for any [default: 127.0.0.1:9000]
+    #[arg(long, env = "EVERSTEP_LISTEN", value_name = "ADDRESS:PORT", value_delimiter = ',')]
+    listen: Vec<SocketAddr>,
+    /// Speak TLS with the certificate (and its chain) in this PEM file; SIGHUP reads it anew
+    #[arg(long, env = "EVERSTEP_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The private key of the certificate, in PEM
+    #[arg(long, env = "EVERSTEP_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// Call this Region in ARNs and signatures [default: us-east-1]
     #[arg(long, env = "EVERSTEP_REGION")]
     region: Option<String>,
@@ -45,22 +52,31 @@ pub struct Serve {
     #[arg(long, env = "EVERSTEP_PROCESSES", value_name = "COUNT")]
     processes: Option<usize>,
     /// Let `everstep dev clock` move the clock of executions; for tests
-    #[arg(long, env = "EVERSTEP_MOVABLE_CLOCK")]
-    movable_clock: bool,
+    #[arg(long, env = "EVERSTEP_MOVABLE_CLOCK", value_name = "WHETHER", num_args = 0..=1, default_missing_value = "true")]
+    movable_clock: Option<bool>,
     /// Give function processes files, processes and users of their own: if-possible, required or off [default: if-possible]
     #[arg(long, env = "EVERSTEP_ISOLATION", value_name = "WHETHER")]
     isolation: Option<Isolation>,
     /// Keep so much of what functions print, in MB; who prints most loses old lines first [default: 2048]
     #[arg(long, env = "EVERSTEP_LOG_MEGABYTES", value_name = "MEGABYTES")]
     log_megabytes: Option<u64>,
+    /// Print the settings that would be in force, as a configuration file, and start nothing
+    #[arg(long)]
+    show_settings: bool,
 }
 
 impl Serve {
     /// Runs until Ctrl-C or SIGTERM.
     pub async fn run(self) -> anyhow::Result<()> {
-        run(self.config()?, |server| {
+        let show = self.show_settings;
+        let config = self.config()?;
+        if show {
+            output::say(&settings(&config));
+            return Ok(());
+        }
+        run(config, |server| {
             server.protection().iter().for_each(|line| println!("{line}"));
-            println!("{LISTENING}http://{}", server.address());
+            server.urls().iter().for_each(|url| println!("{LISTENING}{url}"));
         })
         .await
     }
@@ -71,13 +87,18 @@ impl Serve {
             config.read_file(file)?;
         }
         config.data = self.data.unwrap_or(config.data);
-        config.listen = self.listen.unwrap_or(config.listen);
+        if !self.listen.is_empty() {
+            config.listen = self.listen;
+        }
+        if let (Some(certificate), Some(key)) = (self.tls_certificate, self.tls_key) {
+            config.tls = Some(TlsFiles { certificate, key });
+        }
         config.region = self.region.unwrap_or(config.region);
         config.runtimes = self.runtimes.or(config.runtimes);
         config.install = self.install.unwrap_or(config.install);
         config.idle_limit = self.idle_seconds.map_or(config.idle_limit, Duration::from_secs);
         config.processes_max = self.processes.unwrap_or(config.processes_max);
-        config.movable_clock |= self.movable_clock;
+        config.movable_clock = self.movable_clock.unwrap_or(config.movable_clock);
         config.isolation = self.isolation.unwrap_or(config.isolation);
         config.log_megabytes = self.log_megabytes.unwrap_or(config.log_megabytes);
         config.progress = output::installation_progress();
@@ -88,14 +109,68 @@ impl Serve {
 /// Runs a server until Ctrl-C or SIGTERM; `ready` is called once it serves.
 pub async fn run(mut config: Config, ready: impl FnOnce(&Server)) -> anyhow::Result<()> {
     config.launcher = Some(THIS_PROGRAM.into());
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Signals::listen(config.tls.is_some())?;
     let server = Server::start(config).await?;
     ready(&server);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    signals.until_end(&server).await;
     server.stop().await;
     Ok(())
+}
+
+/// The signals that a server heeds. It listens before it starts, so that none is missed.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// Only with certificates: without them a hang-up ends the server, as it ends every program of a terminal.
+    hang_up: Option<Signal>,
+}
+
+impl Signals {
+    fn listen(has_certificates: bool) -> anyhow::Result<Self> {
+        let hang_up = if has_certificates { Some(signal(SignalKind::hangup())?) } else { None };
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hang_up })
+    }
+
+    /// Returns with Ctrl-C or SIGTERM; reads certificates anew with SIGHUP.
+    async fn until_end(&mut self, server: &Server) {
+        loop {
+            let hung_up = async {
+                match &mut self.hang_up {
+                    Some(hang_up) => hang_up.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = hung_up => match server.reload_certificates() {
+                    Ok(()) => tracing::info!("the certificate was read anew"),
+                    Err(error) => tracing::error!(error = format!("{error:#}"), "the certificate stays as it was"),
+                },
+            }
+        }
+    }
+}
+
+/// Writes the settings in the form of a configuration file.
+fn settings(config: &Config) -> String {
+    let path = |path: &Path| format!("{:?}", path.display().to_string());
+    let listen: Vec<String> = config.listen.iter().map(|address| format!("\"{address}\"")).collect();
+    let mut lines = vec![
+        format!("data = {}", path(&config.data)),
+        format!("listen = [{}]", listen.join(", ")),
+        format!("region = {:?}", config.region),
+        format!("account = {:?}", config.account),
+        format!("idle_seconds = {}", config.idle_limit.as_secs()),
+        format!("processes = {}", config.processes_max),
+        format!("install = {}", config.install),
+        format!("movable_clock = {}", config.movable_clock),
+        format!("log_megabytes = {}", config.log_megabytes),
+    ];
+    lines.extend(config.runtimes.as_deref().map(|runtimes| format!("runtimes = {}", path(runtimes))));
+    lines.extend(config.function_urls.as_ref().map(|base| format!("function_urls = {base:?}")));
+    if let Some(TlsFiles { certificate, key }) = &config.tls {
+        lines.push(format!("tls = {{ certificate = {}, key = {} }}", path(certificate), path(key)));
+    }
+    lines.join("\n") + "\n"
 }

@@ -3,6 +3,7 @@
 //! [`Client`] is for programs that ask now and then; one that sends thousands of requests a second signs with
 //! [`Signer`] and keeps connections of its own.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -68,6 +69,21 @@ impl Client {
     pub fn new(endpoint: String, credentials: Credentials, region: String) -> Self {
         let signer = Signer::new(credentials, region);
         Self { endpoint: endpoint.trim_end_matches('/').into(), signer, http: reqwest::Client::new() }
+    }
+
+    /// Trusts the certificates that this PEM file vouches for, and no others.
+    ///
+    /// # Errors
+    /// If there is no certificate in the file.
+    pub fn trusting(mut self, ca_bundle: &Path) -> anyhow::Result<Self> {
+        let pem = std::fs::read(ca_bundle).with_context(|| format!("cannot read {}", ca_bundle.display()))?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+            .with_context(|| format!("there is no certificate in {}", ca_bundle.display()))?;
+        let builder = certificates
+            .into_iter()
+            .fold(reqwest::Client::builder(), |builder, certificate| builder.add_root_certificate(certificate));
+        self.http = builder.build()?;
+        Ok(self)
     }
 
     /// Sends a request to a service and returns the answer, whatever it says.

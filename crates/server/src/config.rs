@@ -12,13 +12,16 @@ use everstep_worker::{Install, Progress};
 use serde::Deserialize;
 
 use crate::function_urls::Base;
+use crate::listen::TlsFiles;
 
 /// How a server is set up.
 pub struct Config {
     /// Where everything is kept.
     pub data: PathBuf,
     /// Where to listen; port 0 for any.
-    pub listen: SocketAddr,
+    pub listen: Vec<SocketAddr>,
+    /// The certificate and key for TLS; without them there is none.
+    pub tls: Option<TlsFiles>,
     /// The Region in ARNs and signatures.
     pub region: String,
     /// The account in ARNs, twelve digits.
@@ -53,7 +56,8 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 struct File {
     data: Option<PathBuf>,
-    listen: Option<SocketAddr>,
+    listen: Option<Addresses>,
+    tls: Option<Tls>,
     region: Option<String>,
     account: Option<String>,
     runtimes: Option<PathBuf>,
@@ -66,6 +70,21 @@ struct File {
     movable_clock: Option<bool>,
     isolation: Option<Isolation>,
     log_megabytes: Option<u64>,
+}
+
+/// One address, or a list of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Addresses {
+    One(SocketAddr),
+    Several(Vec<SocketAddr>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 /// Where to listen if nothing is said.
@@ -85,7 +104,8 @@ impl Config {
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
             data: data.into(),
-            listen: LISTEN_DEFAULT,
+            listen: vec![LISTEN_DEFAULT],
+            tls: None,
             region: "us-east-1".into(),
             account: "123456789012".into(),
             runtimes: None,
@@ -112,6 +132,7 @@ impl Config {
         let File {
             data,
             listen,
+            tls,
             region,
             account,
             runtimes,
@@ -125,7 +146,12 @@ impl Config {
             log_megabytes,
         } = file;
         self.data = data.unwrap_or_else(|| self.data.clone());
-        self.listen = listen.unwrap_or(self.listen);
+        match listen {
+            Some(Addresses::One(address)) => self.listen = vec![address],
+            Some(Addresses::Several(addresses)) => self.listen = addresses,
+            None => {}
+        }
+        self.tls = tls.map(|Tls { certificate, key }| TlsFiles { certificate, key }).or(self.tls.take());
         self.region = region.unwrap_or_else(|| self.region.clone());
         self.account = account.unwrap_or_else(|| self.account.clone());
         self.runtimes = runtimes.or(self.runtimes.take());
@@ -144,7 +170,7 @@ impl Config {
     pub(crate) fn function_url_base(&self, address: SocketAddr) -> anyhow::Result<Base> {
         match &self.function_urls {
             Some(text) => Base::parse(text).map_err(anyhow::Error::msg),
-            None => Ok(Base::local(address.port())),
+            None => Ok(Base::local(address.port(), self.tls.is_some())),
         }
     }
 

@@ -19,14 +19,15 @@ const PATH: &str = "/_everstep/code/";
 /// Makes and checks addresses.
 pub struct Downloads {
     key: [u8; 32],
+    scheme: &'static str,
 }
 
 impl Downloads {
-    /// Returns one with a key of its own.
-    pub fn new() -> Self {
+    /// Returns one with a key of its own, for a server that speaks TLS or does not.
+    pub fn new(tls: bool) -> Self {
         let mut key = [0; 32];
         getrandom::fill(&mut key).expect("the system has randomness");
-        Self { key }
+        Self { key, scheme: if tls { "https" } else { "http" } }
     }
 
     /// Returns where whoever sent `request` can fetch a package.
@@ -35,7 +36,7 @@ impl Downloads {
         let host = request.header("host").unwrap_or("localhost");
         let token = self.mac(digest, ends).finalize().into_bytes();
         let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("http://{host}{PATH}{digest}?ends={ends}&token={token}")
+        format!("{}://{host}{PATH}{digest}?ends={ends}&token={token}", self.scheme)
     }
 
     /// Returns the package that a path names, if it is one of these paths, and the query gives the right to fetch it.
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn addresses_are_good_for_their_package_and_time() {
-        let downloads = Downloads::new();
+        let downloads = Downloads::new(false);
         let token = |digest: &str, ends: u64| {
             let bytes = downloads.mac(digest, ends).finalize().into_bytes();
             bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
@@ -114,7 +115,7 @@ mod tests {
         check("/_everstep/code/d", "600", &good, 601, None);
         check("/_everstep/code/d", "601", &good, 600, None);
         check("/_everstep/code/e", "600", &good, 600, None);
-        for bad in ["", "0", "zz", "ü", &good[2..], &Downloads::new().location_token("d", 600)] {
+        for bad in ["", "0", "zz", "ü", &good[2..], &Downloads::new(false).location_token("d", 600)] {
             check("/_everstep/code/d", "600", bad, 600, None);
         }
         check("/2015-03-31/functions", "", "", 600, Some(None));

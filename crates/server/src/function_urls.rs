@@ -91,8 +91,8 @@ pub struct Base {
 
 impl Base {
     /// Returns the base of a server that is reached as `localhost` only.
-    pub fn local(port: u16) -> Self {
-        Self { scheme: "http".into(), authority: format!("localhost:{port}") }
+    pub fn local(port: u16, tls: bool) -> Self {
+        Self { scheme: if tls { "https" } else { "http" }.into(), authority: format!("localhost:{port}") }
     }
 
     /// Reads a base such as `https://functions.example.com`.
@@ -214,7 +214,7 @@ mod tests {
     fn bases_are_read_or_refused() {
         let local = Base { scheme: "http".into(), authority: "localhost:9000".into() };
         assert_eq!(Base::parse("http://localhost:9000/"), Ok(local.clone()));
-        assert_eq!(Base::local(9000), local);
+        assert_eq!(Base::local(9000, false), local);
         for text in ["", "localhost", "ftp://x", "https://", "https://a b"] {
             assert!(Base::parse(text).unwrap_err().contains("such as https://functions.example.com"), "{text}");
         }

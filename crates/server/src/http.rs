@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use everstep_engine::Engine;
 use everstep_store::Logs;
@@ -31,6 +32,7 @@ use crate::downloads::{self, Downloads};
 use crate::function_urls::FunctionUrls;
 use crate::functions::Functions;
 use crate::layers::Layers;
+use crate::listen::Peer;
 use crate::runner::Runner;
 use error::Error;
 use request::{Request, Response};
@@ -95,14 +97,15 @@ pub fn router(services: Arc<Services>) -> axum::Router {
 async fn serve(services: &Services, request: axum::extract::Request) -> axum::response::Response {
     let request_id = uuid::Uuid::new_v4().to_string();
     let (parts, body) = request.into_parts();
-    if let Some(id) = function_url::addressed(&parts.headers) {
+    let inside = parts.extensions.get::<ConnectInfo<Peer>>().is_some_and(|ConnectInfo(peer)| peer.inside);
+    if !inside && let Some(id) = function_url::addressed(&parts.headers) {
         // On the heap by itself, so that no other request carries it around.
         let mut response = Box::pin(function_url::serve(services, id, &parts, body, &request_id)).await;
         response.headers_mut().insert("x-amzn-requestid", request_id.parse().expect("a UUID is a header value"));
         return response;
     }
     let speaks_json = target(&parts.headers).is_some();
-    let answer = match handle(services, &parts.method, &parts.uri, parts.headers, body).await {
+    let answer = match handle(services, inside, &parts.method, &parts.uri, parts.headers, body).await {
         Ok(response) => response,
         Err(error) => {
             debug!(request.id = request_id, method = %parts.method, path = parts.uri.path(), %error, "refused");
@@ -128,6 +131,7 @@ async fn serve(services: &Services, request: axum::extract::Request) -> axum::re
 
 async fn handle(
     services: &Services,
+    inside: bool,
     method: &Method,
     uri: &Uri,
     headers: HeaderMap,
@@ -142,6 +146,11 @@ async fn handle(
     let (operation, parameters) = Operation::find(authorization.service, method.as_str(), uri.path(), target)?;
     let body = read_body(body, operation.body_bytes_max()).await?;
     let principal = authenticate(services, &authorization, method, uri, &headers, &body)?;
+    if inside && principal == Principal::Operator {
+        return Err(Error::access_denied(
+            "This address is for function processes: use one that the server says it listens on.",
+        ));
+    }
     let request = Request { operation: operation.name(), parameters, principal, query, headers, body };
     match operation {
         Operation::Lambda(operation) => lambda::serve(services, operation, &request).await,

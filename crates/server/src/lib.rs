@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod functions;
 pub mod http;
+pub mod listen;
 pub mod runtimes;
 
 mod concurrency;
@@ -35,7 +36,6 @@ use everstep_engine::Engine;
 use everstep_store::sqlite::{Sqlite, Statistics};
 use everstep_store::{Catalog, Executions, Logs};
 use everstep_worker::{Supervisor, code};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::info;
@@ -50,6 +50,7 @@ use function_urls::FunctionUrls;
 use functions::Functions;
 use http::Services;
 use layers::Layers;
+use listen::{Bound, Certificates, Listeners, Peer};
 use runner::Runner;
 use sandbox::Sandbox;
 
@@ -58,7 +59,9 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// A server that runs.
 pub struct Server {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
+    urls: Vec<String>,
+    certificates: Option<Arc<Certificates>>,
     keys: Arc<Keys>,
     supervisor: Arc<Supervisor>,
     sandbox: Arc<Sandbox>,
@@ -80,10 +83,9 @@ impl Server {
         let store = Arc::new(Sqlite::open(&config.data)?);
         backup::remove_leftovers(&config.data)
             .with_context(|| format!("cannot remove leftovers of backups in {}", config.data.display()))?;
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}: choose another address with --listen", config.listen))?;
-        let address = listener.local_addr()?;
+        let certificates = config.tls.clone().map(Certificates::read).transpose()?.map(Arc::new);
+        let (listeners, Bound { addresses, inside }) = Listeners::bind(&config.listen, certificates.clone()).await?;
+        let urls: Vec<String> = addresses.iter().map(|address| url(*address, certificates.is_some())).collect();
 
         let executions: Arc<dyn Executions> = store.clone();
         let catalog: Arc<dyn Catalog> = store.clone();
@@ -91,7 +93,7 @@ impl Server {
         let now_millis = jiff::Timestamp::now().as_millisecond();
         let keys = Arc::new(Keys::open(catalog.clone(), now_millis).await?);
         write_credentials(&config.data, &keys.operator())?;
-        write_private(&endpoint_path(&config.data), &format!("http://{address}\n"))?;
+        write_private(&endpoint_path(&config.data), &format!("{}\n", urls[0]))?;
         let token_keys = everstep_engine::token_keys(&*catalog).await?;
 
         let clock = KeptClock::open(catalog.clone(), config.movable_clock).await?;
@@ -99,10 +101,10 @@ impl Server {
         let log_bytes_max = config.log_megabytes << 20;
         let (sink, log_writer) =
             log_sink::StoreSink::start(logs.clone(), clock.clock().clone(), log_bytes_max, logs_stopped);
-        let mut worker = config.worker(address);
+        let mut worker = config.worker(inside);
         worker.sandbox = Arc::clone(&sandbox);
         let supervisor = Supervisor::start(worker, keys.clone(), Arc::new(sink));
-        let function_urls = FunctionUrls::new(catalog.clone(), config.function_url_base(address)?);
+        let function_urls = FunctionUrls::new(catalog.clone(), config.function_url_base(addresses[0])?);
         let functions = Functions::new(catalog.clone(), config.place());
         let layers = Layers::new(catalog, config.place());
         let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
@@ -118,7 +120,7 @@ impl Server {
             function_urls,
             concurrency,
             layers,
-            downloads: Downloads::new(),
+            downloads: Downloads::new(certificates.is_some()),
             runner,
             code,
             logs,
@@ -127,11 +129,9 @@ impl Server {
             store: store.clone(),
             data: config.data.clone(),
         });
-        let router = http::router(services).into_make_service_with_connect_info::<SocketAddr>();
-        let listener = listener.tap_io(|stream| {
-            // Small answers must not wait for the client's acknowledgement.
-            let _ = stream.set_nodelay(true);
-        });
+        let router = http::router(services).into_make_service_with_connect_info::<Peer>();
+        // What is tapped tells its peer's address.
+        let listener = listeners.tap_io(|_| {});
         let http = tokio::spawn(async move {
             let mut stopped = stopped;
             let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
@@ -141,13 +141,39 @@ impl Server {
                 tracing::error!(%error, "the listener failed");
             }
         });
-        info!(%address, data = %config.data.display(), "serving");
-        Ok(Self { address, keys, supervisor, sandbox, stop, stop_logs, http, task_loop, log_writer, store })
+        info!(?urls, data = %config.data.display(), "serving");
+        Ok(Self {
+            addresses,
+            urls,
+            certificates,
+            keys,
+            supervisor,
+            sandbox,
+            stop,
+            stop_logs,
+            http,
+            task_loop,
+            log_writer,
+            store,
+        })
     }
 
-    /// Returns where it listens.
+    /// Returns where it listens first.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
+    }
+
+    /// Returns the URLs that it answers at, in the order of its configuration.
+    pub fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    /// Reads the certificate and its key anew, for the connections from now on.
+    ///
+    /// # Errors
+    /// If they cannot be read; then the ones before stay.
+    pub fn reload_certificates(&self) -> anyhow::Result<()> {
+        self.certificates.as_ref().map_or(Ok(()), |certificates| certificates.reload())
     }
 
     /// Returns the oldest of the keys that may do everything.
@@ -190,6 +216,10 @@ impl Server {
         let Statistics { items, transactions, flushes, .. } = store.statistics();
         info!(items, transactions, flushes, "stopped: what was written since the start");
     }
+}
+
+fn url(address: SocketAddr, tls: bool) -> String {
+    format!("{}://{address}", if tls { "https" } else { "http" })
 }
 
 /// Returns where a server writes the operator's key, as an AWS credentials file.

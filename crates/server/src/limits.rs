@@ -54,6 +54,12 @@ pub(crate) const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 /// How far the durable clock may be moved ahead of the system's. Everstep's own: a hundred years, far from the end of time.
 pub(crate) const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(100 * 31_622_400);
 
+/// How long a client may take to begin TLS. Everstep's own.
+pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many clients of one address may begin TLS at the same time. Everstep's own.
+pub(crate) const HANDSHAKES_MAX: usize = 256;
+
 /// Largest manifest of a backup, in bytes. Everstep's own: room for half a million pieces of code.
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 128 * 1_048_576;
 

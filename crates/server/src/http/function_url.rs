@@ -7,7 +7,7 @@ mod answer;
 mod cors;
 mod event;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -31,6 +31,7 @@ use crate::access::Principal;
 use crate::function_urls::{AuthType, FunctionUrl, InvokeMode, id_of};
 use crate::functions::Found;
 use crate::limits::HTTP_PRELUDE_BYTES_MAX;
+use crate::listen::Peer;
 use crate::runner::{Streaming, new_trace_id};
 use answer::{Head, INTEGRATION};
 use event::UrlRequest;
@@ -137,7 +138,7 @@ fn signer(services: &Services, parts: &Parts, query: &[(String, String)], body: 
 }
 
 fn source_ip(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical())
+    parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.address.ip().to_canonical())
 }
 
 /// Invokes the function as `Invoke` does, with the event as its payload.

@@ -198,7 +198,7 @@ async fn keys_outlive_the_server() {
     let (before, directory) = (world.server.operator_key().access_key_id.clone(), world.directory);
     world.server.stop().await;
     let mut config = everstep_server::Config::new(directory.path());
-    config.listen.set_port(0);
+    config.listen[0].set_port(0);
     let server = everstep_server::Server::start(config).await.unwrap();
     assert_eq!(server.operator_key().access_key_id, before);
     let world = World { server, directory };

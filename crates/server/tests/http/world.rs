@@ -69,7 +69,7 @@ impl World {
 
     async fn open(directory: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(directory.path());
-        config.listen.set_port(0);
+        config.listen[0].set_port(0);
         change(&mut config);
         Self { server: Server::start(config).await.unwrap(), directory }
     }
