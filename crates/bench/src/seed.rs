@@ -137,6 +137,8 @@ fn start(id: ExecutionId) -> anyhow::Result<Start> {
         trace_id: None,
         tenant_id: None,
         parent: None,
+        alias: None,
+        hops: 0,
     })
 }
 

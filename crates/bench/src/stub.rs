@@ -85,6 +85,8 @@ impl Stub {
             trace_id: None,
             tenant_id: None,
             parent: None,
+            alias: None,
+            hops: 0,
         };
         let event = envelope::encode(&Envelope {
             start: Arc::new(start),

@@ -222,6 +222,12 @@ pub struct Start {
     /// The operation of another execution that waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// The alias that the caller named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<Arc<str>>,
+    /// How many destinations told the next one, up to this execution.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hops: u32,
 }
 
 impl Start {
@@ -339,6 +345,8 @@ pub enum Effect {
         /// Who waits for it.
         parent: Parent,
     },
+    /// Tell whoever wants to know that an execution failed for which nobody waits.
+    TellDestination(ExecutionId),
     /// Invoke a plain function for a caller that does not wait.
     InvokePlain(PlainInvocation),
     /// Start an execution for a caller that does not wait. Its input stands here whole, however long it is.

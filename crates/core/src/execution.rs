@@ -264,6 +264,11 @@ impl Execution {
         self.closed.as_ref().map(|closed| &closed.outcome)
     }
 
+    /// Returns how often the function was invoked.
+    pub fn invocations(&self) -> u32 {
+        self.invocations
+    }
+
     /// Returns when it ended.
     pub fn ended_at(&self) -> Option<Timestamp> {
         self.closed.as_ref().map(|closed| closed.at)

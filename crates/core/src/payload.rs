@@ -187,6 +187,11 @@ impl ErrorObject {
         Self { error_type: Some(error_type.into()), error_message: Some(error_message.into()), ..Self::default() }
     }
 
+    /// Reads an error that was written by [`Self::to_json`], or `None` if the text is none.
+    pub fn from_json(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
     /// Returns the error as JSON text.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("strings serialise")

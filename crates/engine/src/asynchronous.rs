@@ -3,17 +3,20 @@
 //! An invocation is one effect row from the time it was accepted until its destination has the record: what the end
 //! of the invocation owes takes the place of the invocation in that row, in one write, so that a crash loses neither.
 
-use everstep_core::event::PlainInvocation;
+use std::sync::Arc;
+
+use everstep_core::event::{Outcome, PlainInvocation};
+use everstep_core::id::{ExecutionId, RequestId};
 use everstep_core::limits::{
     ASYNC_BACKOFF_SECONDS_MAX, ASYNC_EVENT_AGE_SECONDS_MAX, ASYNC_RETRY_DELAY_SECONDS, DESTINATION_HOPS_MAX,
 };
 use everstep_core::{Effect, ErrorObject, Timestamp};
 use tracing::{info, warn};
 
-use crate::Engine;
 use crate::effects::Done;
 use crate::functions::Acquired;
 use crate::task_loop::until_it_works;
+use crate::{Engine, Error};
 
 /// What governs the asynchronous invocations of a function. Source: Lambda API, `FunctionEventInvokeConfig`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,18 +131,69 @@ impl Engine {
         result: Option<Result<String, ErrorObject>>,
     ) -> Done {
         let ending = AsyncEnding { condition, invoke_count, result, at: self.clock.now() };
-        let owed = until_it_works(|| self.functions.destination(invocation, &ending)).await;
+        self.owed(invocation, &ending).await.map_or(Done::Finished, Done::Replaced)
+    }
+
+    /// Tells the destination of an execution that it failed. Whoever started it for nobody invoked the function
+    /// asynchronously, so it is told as of any such invocation.
+    pub(crate) async fn tell_destination(self: &Arc<Self>, id: ExecutionId) -> Result<Done, Error> {
+        let Some(execution) = self.execution(id).await? else { return Ok(Done::Finished) };
+        let start = Arc::clone(execution.start_facts());
+        let error = match execution.outcome() {
+            None | Some(Outcome::Succeeded(_)) => return Ok(Done::Finished),
+            Some(Outcome::Failed(error)) => error.clone(),
+            Some(Outcome::TimedOut(error) | Outcome::Stopped(error)) => Some(error.clone()),
+        };
+        let payloads = start.input.iter().chain(error.as_ref().map(|error| &error.0)).collect::<Vec<_>>();
+        let texts = self.texts(id, &payloads, &Vec::new()).await?;
+        let error = match &error {
+            Some(error) => ErrorObject::from_json(texts.get(&error.0)).unwrap_or_default(),
+            None => ErrorObject::default(),
+        };
+        let invocation = PlainInvocation {
+            function: start.function.clone(),
+            version: start.version,
+            request_id: RequestId::from_bytes(*id.as_bytes()),
+            payload: start.input.as_ref().map_or("{}", |input| texts.get(input)).into(),
+            tenant_id: start.tenant_id.clone(),
+            trace_id: start.trace_id.clone(),
+            tries: 0,
+            qualifier: Some(start.alias.clone().unwrap_or_else(|| start.version.to_string().into())),
+            accepted_at: None,
+            deferrals: 0,
+            hops: start.hops,
+        };
+        let ending = AsyncEnding {
+            condition: Condition::RetriesExhausted,
+            invoke_count: execution.invocations(),
+            result: Some(Err(error)),
+            at: execution.ended_at().unwrap_or_else(|| self.clock.now()),
+        };
+        // It stands for itself: what it says does not go with the execution.
+        match self.owed(&invocation, &ending).await {
+            None => {}
+            Some(Effect::StartExecution(start)) => return self.start_execution(&start).await,
+            Some(effect) => {
+                let id = self.store.add_effect(effect.clone(), self.clock.now()).await?;
+                self.perform_in_background(id, effect);
+            }
+        }
+        Ok(Done::Finished)
+    }
+
+    /// Returns what the end of an invocation owes to its destination, unless functions tell each other in a circle.
+    async fn owed(&self, invocation: &PlainInvocation, ending: &AsyncEnding) -> Option<Effect> {
+        let owed = until_it_works(|| self.functions.destination(invocation, ending)).await;
         match owed {
-            None => Done::Finished,
             Some(_) if invocation.hops >= DESTINATION_HOPS_MAX => {
                 warn!(
                     function.name = %invocation.function,
                     hops = invocation.hops,
                     "the destination is not told: functions that tell each other in a circle would never end"
                 );
-                Done::Finished
+                None
             }
-            Some(owed) => Done::Replaced(owed),
+            owed => owed,
         }
     }
 }

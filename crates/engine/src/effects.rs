@@ -66,6 +66,7 @@ impl Engine {
                 self.tell_parent(*child, parent).await?;
                 Ok(Done::Finished)
             }
+            Effect::TellDestination(execution) => self.tell_destination(*execution).await,
             Effect::InvokePlain(invocation) => Ok(self.invoke_plain(invocation).await),
             Effect::StartExecution(start) => self.start_execution(start).await,
         }
@@ -133,7 +134,7 @@ impl Engine {
     }
 
     /// Starts an execution; one that was started before has the name already.
-    async fn start_execution(self: &Arc<Self>, start: &Start) -> Result<Done, Error> {
+    pub(crate) async fn start_execution(self: &Arc<Self>, start: &Start) -> Result<Done, Error> {
         let mut intake = Intake::default();
         let input = match &start.input {
             Some(Payload::Inline(text)) => Some(intake.payload(Arc::clone(text))),
@@ -167,6 +168,8 @@ impl Engine {
             trace_id,
             tenant_id: request.tenant_id.clone(),
             parent: Some(parent.clone()),
+            alias: None,
+            hops: 0,
         };
         match self.start(start, intake.into_texts()).await {
             Ok(_) => Ok(()),

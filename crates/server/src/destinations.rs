@@ -87,6 +87,8 @@ fn tell(functions: &Functions, found: &Found, record: String, told_by: &PlainInv
         trace_id: told_by.trace_id.clone(),
         tenant_id: None,
         parent: None,
+        alias: found.alias.as_deref().map(Into::into),
+        hops: told_by.hops + 1,
     }))
 }
 

@@ -364,6 +364,7 @@ variants!(payload, PAYLOADS, Payload:
 variants!(effect, EFFECTS, Effect:
     "StartChainedInvoke" Effect::StartChainedInvoke(_),
     "TellParent" Effect::TellParent { .. },
+    "TellDestination" Effect::TellDestination(_),
     "InvokePlain" Effect::InvokePlain(_),
     "StartExecution" Effect::StartExecution(_),
 );

@@ -1,7 +1,7 @@
 //! A decision in the making.
 
 use super::{Decision, Execution, lifecycle};
-use crate::event::{Effect, Event};
+use crate::event::{Effect, Event, Outcome, StartMode};
 use crate::time::Timestamp;
 
 /// A decision in the making: events are taken in as they are recorded, so that what follows sees them.
@@ -27,11 +27,16 @@ impl Draft {
         self.events.push(event);
     }
 
-    /// Records the event that ends the execution, and owes the news to whoever waits for it.
+    /// Records the event that ends the execution, and owes the news to whoever waits for it; of a failure for which
+    /// nobody waits, to whoever wants to know.
     pub(super) fn announce(&mut self, event: Event) {
         self.record(event);
         if let Some(parent) = &self.next.start.parent {
             self.effects.push(Effect::TellParent { child: self.next.start.id, parent: parent.clone() });
+        } else if self.next.start.mode == StartMode::Async
+            && !matches!(self.next.outcome(), Some(Outcome::Succeeded(_)))
+        {
+            self.effects.push(Effect::TellDestination(self.next.start.id));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Chained invokes: how the end of another function reaches the execution that waits for it.
 
 use everstep_core::command::ChainedCompletion::{self, Failed, Stopped, Succeeded, TimedOut};
-use everstep_core::event::Parent;
+use everstep_core::event::{Parent, StartMode};
 use everstep_core::id::ExecutionId;
 use everstep_core::{Effect, limits};
 
@@ -66,6 +66,27 @@ fn cancelled_invoke_and_closed_execution_wait_for_nobody() {
     world.child("j", Succeeded(None));
     assert_eq!(world.operation("j"), "STARTED");
     world.child("nobody", Succeeded(None));
+}
+
+#[test]
+fn failure_that_nobody_waits_for_is_told_to_whoever_wants_to_know() {
+    let news = [Effect::TellDestination(ExecutionId::from_bytes([1; 16]))];
+    type Story = fn(&mut World);
+    let stories: [(Story, bool); 4] = [
+        (|world| world.succeed("x"), false),
+        (|world| world.fail("E"), true),
+        (World::stop, true),
+        (|world| world.wake_after(limits::DURATION_SECONDS_MAX), true),
+    ];
+    for (end, told) in stories {
+        for mode in [StartMode::Async, StartMode::Sync] {
+            let mut world = World::with(|start| start.mode = mode);
+            world.begin();
+            end(&mut world);
+            let expected = if told && mode == StartMode::Async { &news[..] } else { &[] };
+            assert_eq!(world.effects, expected);
+        }
+    }
 }
 
 #[test]

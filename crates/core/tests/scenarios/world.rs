@@ -287,6 +287,8 @@ fn facts() -> Start {
         trace_id: None,
         tenant_id: None,
         parent: None,
+        alias: None,
+        hops: 0,
     }
 }
 

@@ -7,9 +7,9 @@ use everstep_core::event::{PlainInvocation, Start, StartMode};
 use everstep_core::id::Version;
 use everstep_core::limits::{ASYNC_EVENT_AGE_SECONDS_MAX, ASYNC_EVENT_AGE_SECONDS_MIN, DESTINATION_HOPS_MAX};
 use everstep_core::{Effect, ErrorObject, Payload};
-use everstep_engine::{AsyncEnding, Condition, EventInvokeConfig, new_execution_id, new_request_id};
+use everstep_engine::{AsyncEnding, Condition, EventInvokeConfig, HandlerAnswer, new_execution_id, new_request_id};
 
-use crate::functions::place;
+use crate::functions::{Halt, place};
 use crate::store::{Call, Fault};
 use crate::world::{LONG, MINUTE, Node, World, on_every_store};
 
@@ -301,6 +301,8 @@ async fn execution_that_is_owed_starts_once() {
             trace_id: None,
             tenant_id: None,
             parent: None,
+            alias: None,
+            hops: 0,
         };
         let id = start.id;
         for _ in 0..2 {
@@ -333,4 +335,34 @@ async fn throttle_is_no_try_and_is_waited_out() {
     world.until_nothing_is_owed().await;
     let ending = seen.lock().unwrap().pop().unwrap();
     assert_eq!((ending.condition, ending.invoke_count), (Condition::Success, 1));
+}
+
+#[tokio::test]
+async fn execution_that_fails_for_nobody_who_waits_is_told_of_like_an_invocation() {
+    on_every_store(async |world| {
+        world.scripts.durable("d", LONG, |_| async {
+            Err(Halt::Answer(HandlerAnswer::Failed(Some(ErrorObject::new("No", "never")))))
+        });
+        world.scripts.plain("g", |run| async move { Ok(run.payload.to_string()) });
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let told_here = Arc::clone(&told);
+        *world.scripts.destination.lock().unwrap() = Some(Box::new(move |of, ending| {
+            if of.function.as_str() == "g" {
+                return None;
+            }
+            told_here.lock().unwrap().push((of.clone(), ending.clone()));
+            Some(Effect::InvokePlain(invocation("g", &of.payload)))
+        }));
+        let node = world.node();
+        let input = "x".repeat(5_000);
+        let id = node.start("d", &input).await;
+        node.closed(id).await;
+        world.until_invoked("g", 1).await;
+        world.until_nothing_is_owed().await;
+        let (of, ending) = told.lock().unwrap().pop().unwrap();
+        assert_eq!((&*of.payload, of.qualifier.as_deref()), (input.as_str(), Some("$LATEST")));
+        assert_eq!((ending.condition, ending.invoke_count), (Condition::RetriesExhausted, 1));
+        assert_eq!(ending.result, Some(Err(ErrorObject::new("No", "never"))));
+    })
+    .await;
 }

@@ -45,6 +45,8 @@ async fn start_named(
         trace_id: None,
         tenant_id: None,
         parent: None,
+        alias: None,
+        hops: 0,
     };
     node.start_as(start, Intake::default()).await.unwrap()
 }

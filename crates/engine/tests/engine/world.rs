@@ -258,6 +258,8 @@ impl Node {
             trace_id: None,
             tenant_id: None,
             parent: None,
+            alias: None,
+            hops: 0,
         };
         self.start_as(start, intake).await
     }

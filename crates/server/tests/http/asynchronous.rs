@@ -99,12 +99,35 @@ async fn configuration_that_makes_no_sense_is_refused() {
     assert_snapshot!(gone.line(), @"404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:123456789012:function:gone");
 }
 
+#[tokio::test]
+async fn execution_that_fails_is_told_of() {
+    let world = World::with_functions(300).await;
+    let mut failing = function("failing");
+    failing["DurableConfig"] = json!({"ExecutionTimeout": 300});
+    world.create(failing).await;
+    world.post("/2015-03-31/functions/failing/versions", "").await;
+    world.post("/2015-03-31/functions/failing/aliases", r#"{"Name": "live", "FunctionVersion": "1"}"#).await;
+    let config = json!({"DestinationConfig": {"OnFailure": {"Destination": format!("{PLACE}:durable:$LATEST")}}});
+    assert_eq!(put(&world, "failing:live", config).await.status, 200);
+    let input = json!({"do": "give", "answer": {"Status": "FAILED", "Error": {"ErrorType": "No"}}});
+    let record = told_by(&world, "failing:live", &input.to_string()).await;
+    assert_eq!(record["requestContext"]["functionArn"], format!("{PLACE}:failing:live"));
+    assert_eq!(record["requestContext"]["condition"], "RetriesExhausted");
+    assert_eq!(record["requestPayload"], input);
+    assert_eq!(record["responseContext"]["executedVersion"], "1");
+    assert_eq!(record["responsePayload"], json!({"errorType": "No"}));
+}
+
 /// Invokes `plain` for nobody who waits, and returns what its destination `durable` was told.
 async fn told(world: &World, payload: &str) -> Value {
+    told_by(world, "plain", payload).await
+}
+
+async fn told_by(world: &World, function: &str, payload: &str) -> Value {
     let list = "/2025-12-01/functions/durable/durable-executions";
     let count = async || world.get(list).await.json()["DurableExecutions"].as_array().unwrap().len();
     let before = count().await;
-    let answer = world.invoke("plain", &[("x-amz-invocation-type", "Event")], payload).await;
+    let answer = world.invoke(function, &[("x-amz-invocation-type", "Event")], payload).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     let listed = world.until(list, |page| page["DurableExecutions"].as_array().unwrap().len() > before).await;
     let arn = listed["DurableExecutions"][0]["DurableExecutionArn"].as_str().unwrap();

@@ -151,6 +151,8 @@ async fn start(
         trace_id: Some(request.header("x-amzn-trace-id").map_or_else(new_trace_id, Into::into).into()),
         tenant_id,
         parent: None,
+        alias: found.alias.as_deref().map(Into::into),
+        hops: 0,
     };
     let (input, version): (_, Version) = (start.input.clone(), start.version);
     loop {
