@@ -71,6 +71,7 @@ async fn function_can_change_nothing_but_tmp_and_gain_nothing() {
         ("os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))", &[permission]),
         ("resource.setrlimit(resource.RLIMIT_NOFILE, (9999, 9999))", &[permission]),
         ("open('/proc/1/environ').read()", &[access]),
+        ("libc.unshare(0x10000000)", &[permission]),
         ("open('/proc/sys/kernel/hostname', 'w')", &[read_only, access]),
     ] {
         // `ValueError` is how Python words the refusal of a limit.

@@ -27,6 +27,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
+use super::filter;
 use super::order::{Order, Room};
 use super::room::{DEVICE_LINKS, DEVICES, USER_GROUP_INSIDE, USER_INSIDE};
 use super::system;
@@ -155,7 +156,11 @@ fn run_room(room: &Room, report: Report, mut command: Command, status: &OwnedFd)
     let built = rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(doing("follow the launcher"))
         .and_then(|()| build(room))
-        .and_then(|()| limit(Resource::Nproc, room.processes_max));
+        .and_then(|()| limit(Resource::Nproc, room.processes_max))
+        .and_then(|()| {
+            system::filter(&filter::program(room.memory_is_counted))
+                .map_err(|error| format!("cannot filter system calls: {error}"))
+        });
     if let Err(reason) = built {
         report.fail(super::report::SETUP, &reason);
     }

@@ -2,7 +2,8 @@
 //! control group limits it.
 //!
 //! What counts is memory that nothing else backs: anonymous and shared pages, not pages of files, which the kernel
-//! takes back when it needs them. Not seen: memory that is not mapped (files in memory, System V segments).
+//! takes back when it needs them. Memory that is not mapped (files in memory, System V segments) is not
+//! seen; rooms cannot have any.
 
 use std::fs;
 use std::time::Instant;

@@ -4,13 +4,14 @@
 //! process accordingly. There are three ways, from the strictest:
 //!
 //! - **in a room**: a file system of its own (see `room`), namespaces for processes, mounts and System V objects, an
-//!   unprivileged user, limits; by `launcher`, which is this program once more;
+//!   unprivileged user, limits, a filter of system calls; by `launcher`, which is this program once more;
 //! - **plainly, by the launcher**: the limits that need no room, and an end with the server;
 //! - **directly**, without a launcher: for tests, and for whoever embeds the supervisor.
 //!
-//! Absent on purpose: a network of its own (functions talk to loopback and the world) and a filter of system calls.
+//! Absent on purpose: a network of its own. Functions talk to loopback and the world.
 
 mod cgroup;
+mod filter;
 mod launcher;
 mod memory;
 mod order;
@@ -289,6 +290,7 @@ impl Sandbox {
             binds: room::binds(&program.furniture),
             user: self.user(program.number),
             processes_max: limits::FUNCTION_PROCESSES_MAX,
+            memory_is_counted: cgroup.is_some(),
             tmp_bytes_max: u64::from(program.tmp_mb) << 20,
             tmp_files_max: limits::TMP_FILES_MAX,
         });

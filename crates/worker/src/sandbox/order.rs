@@ -30,6 +30,8 @@ pub(super) struct Room {
     pub(super) user: Option<u32>,
     /// Processes and threads.
     pub(super) processes_max: u64,
+    /// Whether a control group counts all memory, also what is not mapped.
+    pub(super) memory_is_counted: bool,
     /// Bytes in `/tmp`.
     pub(super) tmp_bytes_max: u64,
     /// Files in `/tmp`.

@@ -52,6 +52,15 @@ pub(super) fn make_read_only(mount: &Path, recursive: bool) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Filters the system calls of this process and of all that it starts, from now on. It must have given up new privileges.
+pub(super) fn filter(program: &[libc::sock_filter]) -> io::Result<()> {
+    let len = u16::try_from(program.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel reads as many instructions as the length says, and writes none.
+    let done = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Lets SIGTERM pass by this process. A handler rather than "ignore", because what is ignored stays ignored in the
 /// programs that are started.
 pub(super) fn let_termination_pass() {
