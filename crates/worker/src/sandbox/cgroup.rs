@@ -2,9 +2,13 @@
 //!
 //! A service manager delegates a group (systemd: `Delegate=yes`). The server moves itself into a child of it, hands the
 //! controllers down, and makes one more child for each function process.
+//!
+//! A group cannot be removed before the last process in it is gone, and the kernel lets a killed process go when it
+//! comes to that. So what cannot be removed yet is remembered, and removed when the next group is made.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where control groups are described, for this process.
 const MEMBERSHIP: &str = "/proc/self/cgroup";
@@ -15,11 +19,24 @@ const MOUNTS: &str = "/proc/self/mounts";
 /// What is needed of the group.
 const CONTROLLERS: [&str; 2] = ["memory", "pids"];
 
+/// The group of the server itself.
+const SERVER: &str = "everstep";
+
+/// How the names of functions' groups begin.
+const PREFIX: &str = "function-";
+
 /// The group that was delegated.
 #[derive(Debug)]
 pub(crate) struct Cgroups {
     home: PathBuf,
+    /// The server's process id. It is part of the groups' names, so that none has the name of one that another server
+    /// left behind.
+    server: u32,
+    remains: Remains,
 }
+
+/// Groups that are to be removed as soon as nobody is in them.
+type Remains = Arc<Mutex<Vec<PathBuf>>>;
 
 impl Cgroups {
     /// Takes possession of the group that this process is in.
@@ -46,18 +63,25 @@ impl Cgroups {
             return Err(format!("other processes share the control group {shown}: run the server as a service"));
         }
         let refused = |error: std::io::Error| format!("the control group {shown} is not delegated: {error}");
-        let own = file("everstep");
+        let own = file(SERVER);
         fs::create_dir_all(&own).map_err(refused)?;
-        fs::write(own.join("cgroup.procs"), server.to_string()).map_err(refused)?;
         let wanted = CONTROLLERS.map(|name| format!("+{name}")).join(" ");
-        fs::write(file("cgroup.subtree_control"), wanted).map_err(refused)?;
-        // What a server that was killed left behind is empty by now.
-        for entry in fs::read_dir(&home).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-                let _ = fs::remove_dir(entry.path());
-            }
+        let taken = fs::write(own.join("cgroup.procs"), server.to_string())
+            .and_then(|()| fs::write(file("cgroup.subtree_control"), wanted));
+        if let Err(error) = taken {
+            // Back to where the service manager has put this process.
+            let _ = fs::write(file("cgroup.procs"), server.to_string());
+            let _ = fs::remove_dir(&own);
+            return Err(refused(error));
         }
-        Ok(Self { home })
+        // What a server that was killed left behind; where it had no rooms, somebody may still be in there.
+        let entries = fs::read_dir(&home).into_iter().flatten().flatten();
+        let old = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
+        let remains: Vec<_> = old.map(|entry| entry.path()).collect();
+        remains.iter().for_each(|path| kill(path));
+        let groups = Self { home, server, remains: Arc::new(Mutex::new(remains)) };
+        groups.tidy();
+        Ok(groups)
     }
 
     /// Makes a group for one process, with its limits.
@@ -65,8 +89,10 @@ impl Cgroups {
     /// # Errors
     /// The file system's.
     pub(crate) fn make(&self, number: u64, memory_bytes: u64, processes_max: u64) -> std::io::Result<Cgroup> {
-        let group = Cgroup { path: self.home.join(format!("{PREFIX}{number}")) };
-        fs::create_dir(&group.path)?;
+        self.tidy();
+        let path = self.home.join(format!("{PREFIX}{}-{number}", self.server));
+        fs::create_dir(&path)?;
+        let group = Cgroup { path, remains: self.remains.clone() };
         fs::write(group.path.join("memory.max"), memory_bytes.to_string())?;
         fs::write(group.path.join("memory.oom.group"), "1")?;
         fs::write(group.path.join("pids.max"), processes_max.to_string())?;
@@ -74,14 +100,19 @@ impl Cgroups {
         let _ = fs::write(group.path.join("memory.swap.max"), "0");
         Ok(group)
     }
-}
 
-const PREFIX: &str = "function-";
+    /// Removes what was left for later, as far as that is possible by now.
+    fn tidy(&self) {
+        let mut remains = self.remains.lock().unwrap_or_else(PoisonError::into_inner);
+        remains.retain(|path| !remove(path));
+    }
+}
 
 /// The group of one process; removed, with whatever still runs in it, on drop.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     path: PathBuf,
+    remains: Remains,
 }
 
 impl Cgroup {
@@ -100,10 +131,21 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        let _ = fs::write(self.path.join("cgroup.kill"), "1");
-        // If somebody in it is not gone yet, the next server removes it.
-        let _ = fs::remove_dir(&self.path);
+        kill(&self.path);
+        if !remove(&self.path) {
+            self.remains.lock().unwrap_or_else(PoisonError::into_inner).push(self.path.clone());
+        }
     }
+}
+
+/// Kills everybody in a group; Linux before 5.14 cannot.
+fn kill(group: &Path) {
+    let _ = fs::write(group.join("cgroup.kill"), "1");
+}
+
+/// Removes a group; tells whether it is gone.
+fn remove(group: &Path) -> bool {
+    fs::remove_dir(group).is_ok() || !group.exists()
 }
 
 /// Finds the directory of this process's group.
@@ -159,23 +201,64 @@ mod tests {
     }
 
     #[test]
+    fn server_goes_back_if_it_cannot_hand_the_controllers_down() {
+        let directory = group("memory pids\n", "7\n");
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("cgroup.subtree_control")).unwrap();
+        fs::remove_file(at("cgroup.procs")).unwrap();
+        assert!(Cgroups::at(directory.path().to_owned(), 7).unwrap_err().contains("is not delegated"));
+        assert_eq!(fs::read_to_string(at("cgroup.procs")).unwrap(), "7");
+    }
+
+    #[test]
     fn limits_are_written_and_kills_are_read() {
         let directory = group("memory pids\n", "7\n");
-        fs::create_dir(directory.path().join("function-1")).unwrap();
         let groups = Cgroups::at(directory.path().to_owned(), 7).unwrap();
         let read = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
         assert_eq!(
             (read("everstep/cgroup.procs"), read("cgroup.subtree_control")),
             ("7".into(), "+memory +pids".into())
         );
-        let made = groups.make(1, 1024, 5).expect("the old group of that name is removed");
-        assert_eq!((read("function-1/memory.max"), read("function-1/pids.max")), ("1024".into(), "5".into()));
+        let made = groups.make(1, 1024, 5).unwrap();
+        assert_eq!((read("function-7-1/memory.max"), read("function-7-1/pids.max")), ("1024".into(), "5".into()));
         assert!(!made.ran_out_of_memory());
         for (events, expected) in [("oom 1\noom_kill 0\n", false), ("oom 1\noom_kill 2\n", true)] {
             fs::write(made.path().join("memory.events"), events).unwrap();
             assert_eq!(made.ran_out_of_memory(), expected, "{events}");
         }
         drop(made);
-        assert_eq!(read("function-1/cgroup.kill"), "1");
+        assert_eq!(read("function-7-1/cgroup.kill"), "1");
+    }
+
+    /// Makes the directory of a group empty, as a group is that nobody is in.
+    fn vacate(group: &Path) {
+        fs::remove_dir_all(group).and_then(|()| fs::create_dir(group)).unwrap();
+    }
+
+    #[test]
+    fn group_that_is_not_empty_yet_is_removed_later() {
+        let directory = group("memory pids\n", "7\n");
+        let groups = Cgroups::at(directory.path().to_owned(), 7).unwrap();
+        let first = directory.path().join("function-7-1");
+        drop(groups.make(1, 1024, 5).unwrap());
+        let _second = groups.make(2, 1024, 5).unwrap();
+        assert!(first.exists(), "as long as something is in it");
+        vacate(&first);
+        let _third = groups.make(3, 1024, 5).unwrap();
+        assert!(!first.exists());
+        assert!(directory.path().join("function-7-2").exists(), "this one is in use");
+    }
+
+    #[test]
+    fn groups_of_a_killed_server_are_killed_and_removed_and_are_in_nobodys_way() {
+        let directory = group("memory pids\n", "8\n");
+        let old = directory.path().join("function-7-1");
+        fs::create_dir(&old).unwrap();
+        let groups = Cgroups::at(directory.path().to_owned(), 8).unwrap();
+        assert_eq!(fs::read_to_string(old.join("cgroup.kill")).unwrap(), "1");
+        let _new = groups.make(1, 1024, 5).expect("the old one is still there");
+        vacate(&old);
+        let _next = groups.make(2, 1024, 5).unwrap();
+        assert!(!old.exists());
     }
 }
