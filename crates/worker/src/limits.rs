@@ -84,8 +84,8 @@ pub const TMP_MB_DEFAULT: u32 = 512;
 /// Files and directories in `/tmp`. Source: ours; Lambda names none, and an empty file costs kernel memory all the same.
 pub const TMP_FILES_MAX: u64 = 65_536;
 
-/// Time between two looks at the memory of a process that no control group limits. Source: ours; what a process can
-/// take within it is past its `MemorySize` for that long.
+/// Time between two looks at the memory of a process. Source: ours; what a process can take within it is past its
+/// `MemorySize` for that long.
 pub const MEMORY_WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Time between two looks, in times of what a look takes. Source: ours; looking at a thousand processes must not take a

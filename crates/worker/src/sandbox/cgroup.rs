@@ -121,6 +121,11 @@ impl Cgroup {
         &self.path
     }
 
+    /// Returns where the kernel says what its memory is used for.
+    pub(crate) fn memory_stat(&self) -> PathBuf {
+        self.path.join("memory.stat")
+    }
+
     /// Tells whether the kernel has killed for want of memory.
     pub(crate) fn ran_out_of_memory(&self) -> bool {
         let events = fs::read_to_string(self.path.join("memory.events")).unwrap_or_default();

@@ -1,11 +1,12 @@
-//! How much memory a process and everything it has started holds, by asking `/proc`: the watchdog's eyes where no
-//! control group limits it.
+//! How much memory a process and everything it has started holds, by asking its control group, or `/proc` where it has
+//! none: the watchdog's eyes.
 //!
 //! What counts is memory that nothing else backs: anonymous and shared pages, not pages of files, which the kernel
 //! takes back when it needs them. Memory that is not mapped (files in memory, System V segments) is not
 //! seen; rooms cannot have any.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rustix::process::Pid;
@@ -17,16 +18,25 @@ use crate::limits;
 /// many processes there are to look at.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    root: Pid,
+    held: Held,
     bytes_max: u64,
     next: Instant,
     /// A look under way: what is held, and when it began.
     look: Option<(JoinHandle<u64>, Instant)>,
 }
 
+/// Who holds it.
+#[derive(Debug, Clone)]
+pub(super) enum Held {
+    /// A process and its descendants.
+    ByTree(Pid),
+    /// A control group, of which this file (`memory.stat`) tells.
+    ByGroup(PathBuf),
+}
+
 impl Watch {
-    pub(super) fn new(root: Pid, bytes_max: u64) -> Self {
-        Self { root, bytes_max, next: Instant::now() + limits::MEMORY_WATCH_INTERVAL, look: None }
+    pub(super) fn new(held: Held, bytes_max: u64) -> Self {
+        Self { held, bytes_max, next: Instant::now() + limits::MEMORY_WATCH_INTERVAL, look: None }
     }
 
     /// Waits until the process holds more memory than it may. Cancel-safe: a look that is under way is not lost.
@@ -34,8 +44,11 @@ impl Watch {
         loop {
             if self.look.is_none() {
                 tokio::time::sleep_until(self.next.into()).await;
-                let (root, bytes_max) = (self.root, self.bytes_max);
-                let look = tokio::task::spawn_blocking(move || held_bytes(root, bytes_max));
+                let (held, bytes_max) = (self.held.clone(), self.bytes_max);
+                let look = tokio::task::spawn_blocking(move || match held {
+                    Held::ByTree(root) => held_bytes(root, bytes_max),
+                    Held::ByGroup(stat) => anonymous_bytes(&stat),
+                });
                 self.look = Some((look, Instant::now()));
             }
             let (look, began) = self.look.as_mut().expect("it was just made");
@@ -49,6 +62,13 @@ impl Watch {
             }
         }
     }
+}
+
+/// Returns the bytes of a control group that no file backs, be it one in memory.
+fn anonymous_bytes(stat: &Path) -> u64 {
+    let text = fs::read_to_string(stat).unwrap_or_default();
+    let bytes = text.lines().find_map(|line| line.strip_prefix("anon "));
+    bytes.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0)
 }
 
 /// Returns the bytes that the tree below `root` holds. Pages that several processes share are counted once if it
@@ -108,6 +128,14 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+
+    #[test]
+    fn group_holds_what_no_file_backs() {
+        let stat = tempfile::NamedTempFile::new().unwrap();
+        fs::write(stat.path(), "anon 4096\nfile 81920\nshmem 77824\nanon_thp 0\n").unwrap();
+        assert_eq!(anonymous_bytes(stat.path()), 4096);
+        assert_eq!(anonymous_bytes(Path::new("/nonexistent")), 0, "a group that is gone holds nothing");
+    }
 
     #[test]
     fn tree_holds_what_its_children_hold_and_shared_pages_count_once() {

@@ -35,6 +35,7 @@ use crate::{Error, limits};
 
 use cgroup::{Cgroup, Cgroups};
 pub use launcher::enter_if_asked;
+use memory::Held;
 pub(crate) use memory::Watch;
 use order::{Order, Room};
 pub(crate) use peer::is_of as is_connection_of;
@@ -123,7 +124,7 @@ pub(crate) struct Running {
     pub(crate) child: Child,
     /// Its process group; in a room, that of the launcher and of everybody who has not left it.
     pub(crate) group: Pid,
-    /// Looks at its memory, if no control group does.
+    /// Looks at its memory, unless the kernel does exactly that.
     pub(crate) watch: Option<Watch>,
     cgroup: Option<Cgroup>,
     /// Generations of launchers before the runtime.
@@ -170,6 +171,10 @@ impl Sandbox {
             )),
         }
         lines.push(match &self.cgroups {
+            Ok(_) if self.no_rooms.is_none() => format!(
+                "memory: MemorySize, watched every {} ms, and never more than it and /tmp together, by control groups",
+                limits::MEMORY_WATCH_INTERVAL.as_millis()
+            ),
             Ok(_) => "memory: MemorySize, by control groups".to_owned(),
             Err(reason) if self.launcher.is_some() => format!(
                 "memory: MemorySize, watched every {} ms, because {reason}",
@@ -225,7 +230,8 @@ impl Sandbox {
         let memory_bytes_max = u64::from(program.memory_mb) << 20;
         let cgroup = match &self.cgroups {
             Ok(groups) if self.launcher.is_some() => {
-                let made = groups.make(program.number, memory_bytes_max, limits::FUNCTION_PROCESSES_MAX);
+                let bytes_max = self.group_bytes_max(program.memory_mb, program.tmp_mb);
+                let made = groups.make(program.number, bytes_max, limits::FUNCTION_PROCESSES_MAX);
                 Some(made.map_err(|error| Failed::Surroundings(format!("cannot make a control group: {error}")))?)
             }
             Ok(_) | Err(_) => None,
@@ -273,8 +279,20 @@ impl Sandbox {
         let id = child.id().ok_or_else(|| Failed::Surroundings("the launcher ended at once".to_owned()))?;
         let group = Pid::from_raw(id.cast_signed()).expect("a process id is positive");
         let launchers = if self.no_rooms.is_none() { 2 } else { 0 };
-        let watch = cgroup.is_none().then(|| Watch::new(group, memory_bytes_max));
+        let held = match (&cgroup, &self.no_rooms) {
+            (None, _) => Some(Held::ByTree(group)),
+            (Some(cgroup), None) => Some(Held::ByGroup(cgroup.memory_stat())),
+            (Some(_), Some(_)) => None,
+        };
+        let watch = held.map(|held| Watch::new(held, memory_bytes_max));
         Ok(Running { child, group, watch, cgroup, launchers })
+    }
+
+    /// Returns how much memory a control group may hold. To the kernel, a room's `/tmp` is memory as well, which on
+    /// Lambda takes nothing of `MemorySize`: so the kernel's limit is for both, and the watch is for `MemorySize`.
+    fn group_bytes_max(&self, memory_mb: u32, tmp_mb: u32) -> u64 {
+        let tmp_mb = if self.no_rooms.is_none() { tmp_mb } else { 0 };
+        (u64::from(memory_mb) + u64::from(tmp_mb)) << 20
     }
 
     /// Returns the user that only the process of this number runs as.
@@ -341,5 +359,19 @@ impl Running {
     /// Returns the most memory it has held, in MB; `None` if it is gone.
     pub(crate) fn memory_used_mb(&self) -> Option<u64> {
         Some(memory::peak_bytes(self.group, self.launchers).div_ceil(1 << 20)).filter(|megabytes| *megabytes > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn group_has_room_for_a_tmp_in_memory() {
+        let (plain, mut rooms) = (Sandbox::none(), Sandbox::none());
+        rooms.no_rooms = None;
+        for (sandbox, expected) in [(plain, 128 << 20), (rooms, 640 << 20)] {
+            assert_eq!(sandbox.group_bytes_max(128, 512), expected, "{:?}", sandbox.no_rooms);
+        }
     }
 }
