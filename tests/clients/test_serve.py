@@ -122,6 +122,11 @@ def test_tls_with_certificates_that_are_read_anew(tmp_path: Path, monkeypatch: p
         assert url.startswith("http://127.0.0.1:")
         with pytest.raises(ClientError, match="is for function processes"):
             server.client(endpoint_url=url).list_functions()
+        # Not even a function URL is served there.
+        asked = urllib.request.Request(url, headers={"Host": "abc.lambda-url.us-east-1.localhost"})
+        with pytest.raises(urllib.request.HTTPError) as refused:
+            urllib.request.urlopen(asked)
+        assert refused.value.headers["x-amzn-errortype"] == "MissingAuthenticationTokenException"
         with pytest.raises(SSLError):
             server.client().list_functions()
         second = next(line for line in server.log_tail().splitlines() if "listening" in line and server.url not in line)

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use everstep_server::{Config, Server};
 
 use crate::clock::Clock;
-use crate::{output, serve};
+use crate::{output, serve, timeline};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,10 +67,16 @@ impl Dev {
 
 fn welcome(server: &Server, region: &str) -> String {
     let key = server.operator_key();
+    let ahead = server.clock_ahead().as_secs_f64();
+    let clock = if ahead > 0.0 {
+        format!("\nThe clock of executions was moved: it is {} ahead.\n", timeline::duration(ahead))
+    } else {
+        String::new()
+    };
     format!(
         "\
 everstep is listening on http://{address}
-
+{clock}
 In another terminal:
 
   export AWS_ENDPOINT_URL=http://{address}

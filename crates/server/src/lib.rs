@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
-use everstep_engine::Engine;
+use everstep_engine::{Clock, Engine};
 use everstep_store::sqlite::{Sqlite, Statistics};
 use everstep_store::{Catalog, Executions, Logs};
 use everstep_worker::{Supervisor, code};
@@ -60,6 +60,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// A server that runs.
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    clock: Arc<Clock>,
     urls: Vec<String>,
     certificates: Option<Arc<Certificates>>,
     keys: Arc<Keys>,
@@ -97,6 +98,7 @@ impl Server {
         let token_keys = everstep_engine::token_keys(&*catalog).await?;
 
         let clock = KeptClock::open(catalog.clone(), config.movable_clock).await?;
+        let durable_clock = Arc::clone(clock.clock());
         let (stop_logs, logs_stopped) = watch::channel(false);
         let log_bytes_max = config.log_megabytes << 20;
         let (sink, log_writer) =
@@ -144,6 +146,7 @@ impl Server {
         info!(?urls, data = %config.data.display(), "serving");
         Ok(Self {
             addresses,
+            clock: durable_clock,
             urls,
             certificates,
             keys,
@@ -161,6 +164,11 @@ impl Server {
     /// Returns where it listens first.
     pub fn address(&self) -> SocketAddr {
         self.addresses[0]
+    }
+
+    /// Returns how far its durable clock is ahead of the system's, because it was moved.
+    pub fn clock_ahead(&self) -> Duration {
+        self.clock.ahead()
     }
 
     /// Returns the URLs that it answers at, in the order of its configuration.
