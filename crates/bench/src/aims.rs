@@ -31,7 +31,7 @@ const FAST_FLUSH_MILLIS: f64 = 0.5;
 const SLOW_FLUSH_MILLIS: f64 = 2.0;
 
 /// The figure that tells how fast the disk is.
-pub const BARE_FLUSH: &str = "checkpoints/bare-flush/p50";
+pub const BARE_FLUSH: &str = "checkpoints/64/bare-flush";
 
 /// Every aim, by the id of its figure.
 const AIMS: [(&str, When, Aim); 20] = [

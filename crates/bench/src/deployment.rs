@@ -46,6 +46,7 @@ async fn create(client: &Client, name: &str, runtime: &str, handler: &str, zip: 
         "Handler": handler,
         "Role": "arn:aws:iam::123456789012:role/bench",
         "Timeout": 300,
+        "MemorySize": 512,
         "Code": {"ZipFile": STANDARD.encode(zip)},
         "DurableConfig": {"ExecutionTimeout": EXECUTION_TIMEOUT_SECONDS, "RetentionPeriodInDays": 1},
     });

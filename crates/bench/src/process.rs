@@ -29,11 +29,6 @@ pub fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     Ok(number(&read(pid, "smaps_rollup")?, "Rss:")? * 1024)
 }
 
-/// Returns the most bytes of memory that a process ever had resident.
-pub fn resident_bytes_max(pid: u32) -> anyhow::Result<u64> {
-    Ok(number(&read(pid, "status")?, "VmHWM:")? * 1024)
-}
-
 fn read(pid: u32, file: &str) -> anyhow::Result<String> {
     let path = format!("/proc/{pid}/{file}");
     fs::read_to_string(&path).with_context(|| format!("cannot read {path}: has the server died?"))

@@ -57,7 +57,7 @@ impl Stub {
             code_dir: code.canonicalize()?,
             layers_dir: None,
             timeout: Duration::from_secs(60),
-            memory_mb: 128,
+            memory_mb: 512,
             tmp_mb: everstep_worker::limits::TMP_MB_DEFAULT,
             environment: Default::default(),
             region: "us-east-1".into(),

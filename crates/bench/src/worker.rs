@@ -103,6 +103,27 @@ struct Execution<'a> {
     steps: usize,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Checkpoint<'a> {
+    checkpoint_token: &'a str,
+    client_token: String,
+    updates: Vec<Update>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Update {
+    id: String,
+    #[serde(rename = "Type")]
+    operation_type: &'static str,
+    sub_type: &'static str,
+    name: String,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'static str>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct CheckpointAnswer {
@@ -145,22 +166,22 @@ impl<'a> Execution<'a> {
 
     /// Takes so many steps in one request, with what an SDK says of them.
     async fn checkpoint(&mut self, count: usize) -> anyhow::Result<()> {
-        let updates: Vec<Value> = (0..count)
-            .flat_map(|_| {
-                self.steps += 1;
-                let (id, name) = (format!("{:032x}", self.steps), format!("step-{}", self.steps));
-                [
-                    json!({"Id": id, "Type": "STEP", "SubType": "Step", "Name": name, "Action": "START"}),
-                    json!({"Id": id, "Type": "STEP", "SubType": "Step", "Name": name, "Action": "SUCCEED", "Payload": "\"done\""}),
-                ]
-            })
-            .collect();
-        let body = json!({
-            "CheckpointToken": self.token,
-            "ClientToken": uuid::Uuid::new_v4().to_string(),
-            "Updates": updates,
-        })
-        .to_string();
+        let steps = self.steps + 1..=self.steps + count;
+        self.steps += count;
+        let updates = steps.flat_map(|number| {
+            let update = |action, payload| Update {
+                id: format!("{number:032x}"),
+                operation_type: "STEP",
+                sub_type: "Step",
+                name: format!("step-{number}"),
+                action,
+                payload,
+            };
+            [update("START", None), update("SUCCEED", Some("\"done\""))]
+        });
+        let client_token = uuid::Uuid::new_v4().to_string();
+        let request = Checkpoint { checkpoint_token: &self.token, client_token, updates: updates.collect() };
+        let body = serde_json::to_string(&request)?;
         let content_type = ("content-type", "application/json");
         let mut headers = self.signer.sign("POST", &self.url, [content_type].into_iter(), body.as_bytes())?;
         headers.push((content_type.0.into(), content_type.1.into()));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::aims::BARE_FLUSH;
 use crate::deployment::{create_native, take_steps_together};
 use crate::disk::bare_flush;
 use crate::figure::{Distribution, Figures, Unit};
@@ -22,8 +21,6 @@ const RUN_UP_MILLIS: i64 = 2_000;
 
 pub(super) async fn run(run: &Context) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
-    let flush = bare_flush(run.scratch.path())?;
-    figures.add(BARE_FLUSH, "bare append + fdatasync, p50", flush.percentile(50).as_secs_f64() * 1e3, Unit::Millis);
     for concurrency in CONCURRENCIES {
         measure(run, concurrency, &mut figures).await?;
     }
@@ -56,7 +53,7 @@ async fn measure(run: &Context, concurrency: usize, figures: &mut Figures) -> an
     let before = server.usage()?;
     let taken = take_steps_together(&server.client, &job, concurrency).await?;
     let after = server.usage()?;
-    let resident = process::resident_bytes_max(server.pid)?;
+    let resident = process::resident_bytes(server.pid)?;
     let statistics = server.stop().await?;
 
     let ended_at = taken.iter().map(|steps| steps.ended_at).max().unwrap_or(start_at + 1);
@@ -80,7 +77,7 @@ async fn measure(run: &Context, concurrency: usize, figures: &mut Figures) -> an
     add("flushes", "flushes of a checkpoint", statistics.flushes as f64 / requests, Unit::Plain);
     let written = (after.written_bytes - before.written_bytes) as f64;
     add("written", "written for a checkpoint", written / count, Unit::Bytes);
-    add("resident", "resident memory, at most", resident as f64 / 1024.0 / 1024.0, Unit::Mebibytes);
+    add("resident", "resident memory at the end", resident as f64 / 1024.0 / 1024.0, Unit::Mebibytes);
     std::fs::remove_dir_all(&data)?;
     Ok(())
 }
