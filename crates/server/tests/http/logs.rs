@@ -58,6 +58,7 @@ async fn what_functions_print_is_read_by_group_stream_time_and_page() {
     assert_eq!(words(&filter(json!({"startTime": first, "endTime": last})).await), all);
     assert!(words(&filter(json!({"endTime": first - 1})).await).is_empty());
     assert!(words(&filter(json!({"startTime": last + 1})).await).is_empty());
+    assert_eq!(words(&filter(json!({"limit": 10_000})).await), all);
     let page = filter(json!({"limit": 4})).await;
     assert_eq!(words(&page), all[..4]);
     let rest = filter(json!({"limit": 4, "nextToken": page["nextToken"]})).await;
@@ -84,11 +85,12 @@ async fn what_functions_print_is_read_by_group_stream_time_and_page() {
     assert_eq!(groups["logGroups"][0]["logGroupName"], "/aws/lambda/durable");
     let groups = world.logs("DescribeLogGroups", &json!({"nextToken": groups["nextToken"]})).await.json();
     assert_snapshot!(groups, @r#"{"logGroups":[{"arn":"arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/plain:*","logGroupArn":"arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/plain","logGroupClass":"STANDARD","logGroupName":"/aws/lambda/plain"}]}"#);
-    let body = json!({"logGroupName": group, "orderBy": "LastEventTime", "descending": true, "limit": 1});
+    let body = json!({"logGroupName": group, "orderBy": "LastEventTime", "descending": true, "limit": 50});
     let streams = world.logs("DescribeLogStreams", &body).await.json();
     assert_eq!(streams["logStreams"][0]["logStreamName"], stream);
     assert_eq!(streams["logStreams"][0]["lastEventTimestamp"], last);
     assert!(streams.get("nextToken").is_none());
+    assert_eq!(world.logs("DescribeLogGroups", &json!({"limit": 50})).await.status, 200);
 }
 
 #[tokio::test]
