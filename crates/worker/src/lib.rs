@@ -19,6 +19,7 @@ mod config;
 mod credentials;
 mod environment;
 mod error;
+mod extensions;
 mod failure;
 mod function;
 mod language;

@@ -35,7 +35,7 @@ use crate::pool::ProcessId;
 use crate::runtime_api::{self, Answer, Assignment, Body, Call, Verdict};
 use crate::sandbox::{self, Furniture, Program, Running, Watch};
 use crate::supervisor::Shared;
-use crate::{Credentials, Error, Failure, FailureKind, Function, Invocation, Outcome, StreamPart, limits};
+use crate::{Credentials, Error, Failure, FailureKind, Function, Invocation, Outcome, StreamPart, extensions, limits};
 
 /// How others reach a process.
 #[derive(Clone)]
@@ -168,6 +168,7 @@ async fn spawn(
     let stream = format!("{}/[{}]{}", now.strftime("%Y/%m/%d"), function.version, Uuid::new_v4().simple());
     let mut log = Stream::new(shared.logs.clone(), function.log_group.clone(), stream.clone());
     log.append(platform_log::init_start(function, &toolchain.version, now), now);
+    log.append(extensions::warning(function).into_iter().collect(), now);
 
     // One pipe for both, so that the order of lines is the order of writes.
     let (reader, writer) = std::io::pipe().map_err(Error::io("make a pipe"))?;

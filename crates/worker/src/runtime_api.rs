@@ -162,7 +162,7 @@ async fn answer(request: Request<Incoming>, calls: &mpsc::Sender<Call>) -> Respo
         (_, ["2020-01-01", "extension", ..] | ["2020-08-15", "logs", ..] | ["2022-07-01", "telemetry", ..]) => refusal(
             StatusCode::FORBIDDEN,
             "Extension.NotSupported",
-            "this server runs no Lambda extensions; remove the extension from the code",
+            "Everstep runs no Lambda extensions; remove the extension from the layers and the code",
         ),
         (method, _) => refusal(
             StatusCode::NOT_FOUND,

@@ -333,3 +333,16 @@ async fn crowd_is_served_and_nothing_is_left() {
     world.supervisor.shutdown().await;
     assert_eq!((world.supervisor.processes(), world.keys.valid()), (0, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn extensions_that_come_along_are_named_in_the_log() {
+    let world = World::new();
+    let files = [("app.py", PID), ("extensions/agent.sh", "#!/bin/sh\n"), ("extensions/README.md", "")];
+    let layer = Code::new(Runtime::Python313, "app.handler", &[("extensions/watch.sh", "#!/bin/sh\n")]);
+    let code = Code::with(Runtime::Python313, "app.handler", &files, |function| {
+        function.layers_dir = Some(layer.function.code_dir.clone());
+    });
+    world.value(&code, "{}").await;
+    let line = "WARN extensions are not run by Everstep: agent.sh, watch.sh; remove";
+    assert!(world.logs.text().contains(line), "{}", world.logs.text());
+}
