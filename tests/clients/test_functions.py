@@ -198,6 +198,33 @@ def test_aliases_point_to_versions(client: Any, create: Callable[..., dict[str, 
         client.invoke(FunctionName=name, Qualifier="live")
 
 
+def test_weighted_alias_leads_to_two_versions(client: Any, create: Callable[..., dict[str, Any]]):
+    name = create("first")["FunctionName"]
+    client.publish_version(FunctionName=name)
+    client.update_function_code(FunctionName=name, ZipFile=code("second"), Publish=True)
+    weights = {"AdditionalVersionWeights": {"2": 1.0}}
+    alias = client.create_alias(FunctionName=name, Name="live", FunctionVersion="1", RoutingConfig=weights)
+    assert alias["RoutingConfig"] == weights
+    assert client.list_aliases(FunctionName=name)["Aliases"][0]["RoutingConfig"] == weights
+    response = call(client, name, None, Qualifier="live")
+    assert (response["Payload"], response["ExecutedVersion"]) == ("second", "2")
+    weights = {"AdditionalVersionWeights": {"2": 0.5}}
+    client.update_alias(FunctionName=name, Name="live", RoutingConfig=weights)
+    # That one version is drawn sixty times in a row happens once in a quintillion runs.
+    drawn = {call(client, name, None, Qualifier="live")["ExecutedVersion"] for _ in range(60)}
+    assert drawn == {"1", "2"}
+    client.update_alias(FunctionName=name, Name="live", RoutingConfig={})
+    assert "RoutingConfig" not in client.get_alias(FunctionName=name, Name="live")
+    assert call(client, name, None, Qualifier="live")["ExecutedVersion"] == "1"
+    errors = client.exceptions
+    for wrong, version in (({"1": 0.5}, "1"), ({"2": 0.5}, "$LATEST"), ({"1": 0.1, "2": 0.1}, "1")):
+        weights = {"AdditionalVersionWeights": wrong}
+        with pytest.raises(errors.InvalidParameterValueException):
+            client.update_alias(FunctionName=name, Name="live", FunctionVersion=version, RoutingConfig=weights)
+    with pytest.raises(errors.ResourceNotFoundException):
+        client.update_alias(FunctionName=name, Name="live", RoutingConfig={"AdditionalVersionWeights": {"9": 0.5}})
+
+
 def test_execution_is_pinned_to_the_version_of_the_alias(client: Any):
     """A durable function started through an alias stays on that version and names it in its ARN."""
     name = f"made-{uuid.uuid4().hex[:12]}"

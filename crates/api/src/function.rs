@@ -150,6 +150,14 @@ pub struct TenancyConfig {
     pub tenant_isolation_mode: Option<String>,
 }
 
+/// Which other version of an alias gets a share of its invocations.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RoutingConfig {
+    /// By version: the share, from 0 to 1.
+    pub additional_version_weights: Option<BTreeMap<String, f64>>,
+}
+
 /// `CreateAlias` and `UpdateAlias`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -160,8 +168,8 @@ pub struct AliasRequest {
     pub function_version: Option<String>,
     /// Words for people.
     pub description: Option<String>,
-    /// Weights, which are refused for now.
-    pub routing_config: Option<Value>,
+    /// Which other version gets a share of the invocations.
+    pub routing_config: Option<RoutingConfig>,
     /// Go on only if this is still the revision.
     pub revision_id: Option<String>,
 }

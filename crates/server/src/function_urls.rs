@@ -11,7 +11,7 @@ use everstep_core::id::{FunctionName, Place};
 use everstep_store::{Catalog, Error as StoreError, Kind};
 use serde::{Deserialize, Serialize};
 
-use crate::functions::{Found, Functions};
+use crate::functions::{Found, Functions, draw};
 use crate::http::error::Error;
 use crate::limits::URL_ID_CHARACTERS;
 
@@ -170,7 +170,7 @@ impl FunctionUrls {
         let alias = Some(qualifier.clone()).filter(|qualifier| qualifier != LATEST);
         let reference = FunctionReference { region: None, account: None, function, qualifier: alias };
         let found = match functions.find(&reference).await {
-            Ok(found) => found,
+            Ok(found) => found.drawn(draw()),
             Err(error) if error.status == 404 => return Ok(None),
             Err(error) => return Err(error),
         };

@@ -95,15 +95,43 @@ pub struct CodeFacts {
     pub size: u64,
 }
 
-/// A name for a version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A name for a version, or for two of which one gets a share of the invocations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alias {
     /// The version it points to.
     pub version: Version,
+    /// The version that gets a share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub additional: Option<AdditionalVersion>,
     /// Words for people.
     pub description: String,
     /// Changes with every change.
     pub revision_id: String,
+}
+
+/// A version that gets a share of an alias's invocations.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdditionalVersion {
+    /// Its number.
+    pub version: u64,
+    /// The share, from 0 to 1.
+    pub weight: f64,
+}
+
+impl Alias {
+    /// Returns the version that an invocation runs, by a number from 0 up to 1 that was drawn for it.
+    pub fn version_for(&self, draw: f64) -> Version {
+        match self.additional {
+            Some(AdditionalVersion { version, weight }) if draw < weight => Version::Number(version),
+            Some(_) | None => self.version,
+        }
+    }
+
+    /// Tells whether the alias may lead to a version.
+    pub fn leads_to(&self, version: Version) -> bool {
+        let additional = self.additional.map(|additional| Version::Number(additional.version));
+        self.version == version || additional == Some(version)
+    }
 }
 
 /// How asynchronous invocations of a version or alias are treated. Source: Lambda API, `FunctionEventInvokeConfig`.
@@ -142,6 +170,20 @@ impl Found {
     /// Returns how the version is configured.
     pub fn configuration(&self) -> &Configuration {
         self.function.configuration(self.version).expect("a version that was found is there")
+    }
+
+    /// Returns what an invocation runs: of an alias with weights the version that was drawn for it.
+    pub fn drawn(mut self, draw: f64) -> Self {
+        if let Some(alias) = self.alias.as_ref().and_then(|name| self.function.aliases.get(name)) {
+            self.version = alias.version_for(draw);
+        }
+        self
+    }
+
+    /// Tells whether the reference may lead to a version, whatever was drawn.
+    pub fn leads_to(&self, version: Version) -> bool {
+        let alias = self.alias.as_ref().and_then(|name| self.function.aliases.get(name));
+        alias.map_or(self.version == version, |alias| alias.leads_to(version))
     }
 
     /// Returns the alias or version that the reference named.
@@ -204,6 +246,14 @@ impl Function {
 /// Makes a revision id.
 pub fn new_revision_id() -> String {
     uuid::Uuid::new_v4().to_string()
+}
+
+/// Draws a number from 0 up to 1, for [`Found::drawn`].
+pub fn draw() -> f64 {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the system has randomness");
+    // As many bits as an f64 holds exactly.
+    (u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// The functions of this server.
@@ -393,4 +443,32 @@ fn read(name: &str, body: &str) -> Result<Function, Error> {
 
 fn write(function: &Function) -> String {
     serde_json::to_string(function).expect("a function serialises")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(weight: f64, draw: f64, expected: u64) {
+        let additional = Some(AdditionalVersion { version: 2, weight });
+        let alias =
+            Alias { version: Version::Number(1), additional, description: String::new(), revision_id: String::new() };
+        assert_eq!(alias.version_for(draw), Version::Number(expected), "{weight} {draw}");
+        assert!(alias.leads_to(Version::Number(1)) && alias.leads_to(Version::Number(2)));
+        assert!(!alias.leads_to(Version::Number(3)));
+    }
+
+    #[test]
+    fn weights_share_the_draws() {
+        check(0.0, 0.0, 1);
+        check(0.25, 0.249, 2);
+        check(0.25, 0.25, 1);
+        check(1.0, 1.0 - f64::EPSILON, 2);
+    }
+
+    #[test]
+    fn draws_are_at_least_zero_and_below_one() {
+        assert!((0..1_000).map(|_| draw()).all(|draw| (0.0..1.0).contains(&draw)));
+    }
 }

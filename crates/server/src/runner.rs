@@ -20,7 +20,7 @@ use tracing::warn;
 
 use crate::access::Keys;
 use crate::destinations;
-use crate::functions::{Configuration, Found, Functions};
+use crate::functions::{Configuration, Found, Functions, draw};
 use crate::http::error::Error;
 use crate::layers;
 
@@ -189,7 +189,7 @@ impl everstep_engine::Functions for Runner {
             Err(self.functions.missing(&reference))
         };
         let found = match found {
-            Ok(found) => found,
+            Ok(found) => found.drawn(draw()),
             Err(error) if error.status == 404 => {
                 reference.qualifier.get_or_insert_with(|| "$LATEST".into());
                 let message = format!("Function not found: {}", self.functions.arn(&reference));

@@ -321,7 +321,6 @@ async fn aliases_point_to_versions() {
         r#"{"Name": "other"}"#,
         r#"{"Name": "7", "FunctionVersion": "1"}"#,
         r#"{"FunctionVersion": "1"}"#,
-        r#"{"Name": "other", "FunctionVersion": "1", "RoutingConfig": {"AdditionalVersionWeights": {"2": 0.5}}}"#,
     ] {
         lines.push(format!("{body} -> {}", world.post(&aliases, body).await.line()));
     }
@@ -331,7 +330,6 @@ async fn aliases_point_to_versions() {
     {"Name": "other"} -> 400 ValidationException: 1 validation error detected: Value null at 'functionVersion' failed to satisfy constraint: Member must not be null
     {"Name": "7", "FunctionVersion": "1"} -> 400 ValidationException: 1 validation error detected: Value '7' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)
     {"FunctionVersion": "1"} -> 400 ValidationException: 1 validation error detected: Value '' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)
-    {"Name": "other", "FunctionVersion": "1", "RoutingConfig": {"AdditionalVersionWeights": {"2": 0.5}}} -> 400 InvalidParameterValueException: Everstep does not serve weighted aliases yet: leave RoutingConfig out.
     "#);
     assert_eq!(world.get(&live).await.json(), created.json());
     assert_eq!(world.get(&path("durable:live", "/configuration")).await.json()["Version"], "1");
@@ -350,4 +348,74 @@ async fn aliases_point_to_versions() {
     }
     assert_snapshot!(world.get(&live).await.line(), @"404 ResourceNotFoundException: Cannot find alias arn: arn:aws:lambda:us-east-1:123456789012:function:durable:live");
     assert_snapshot!(world.send("PUT", &live, &[], "{}").await.line(), @"404 ResourceNotFoundException: Cannot find alias arn: arn:aws:lambda:us-east-1:123456789012:function:durable:live");
+}
+
+#[tokio::test]
+async fn weighted_aliases_lead_to_two_versions() {
+    let world = World::with_functions(300).await;
+    for function in ["plain", "durable"] {
+        world.post(&path(function, "/versions"), "").await;
+        world.post(&path(function, "/versions"), r#"{"Description": "second"}"#).await;
+    }
+    let weighted = |weight: f64| json!({"AdditionalVersionWeights": {"2": weight}});
+    let create = json!({"Name": "live", "FunctionVersion": "1", "RoutingConfig": weighted(1.0)});
+    for function in ["plain", "durable"] {
+        let created = world.post(&path(function, "/aliases"), create.to_string()).await;
+        assert_eq!((created.status, &created.json()["RoutingConfig"]), (201, &weighted(1.0)));
+        assert_eq!(world.get(&path(function, "/aliases/live")).await.json(), created.json());
+    }
+    let version_of = |function: &'static str| {
+        let world = &world;
+        async move {
+            let answer = world.invoke(function, &[("x-amz-durable-execution-name", "n")], "{}").await;
+            let plain = if answer.status == 200 { answer } else { world.invoke(function, &[], "{}").await };
+            plain.header("x-amz-executed-version").unwrap().to_string()
+        }
+    };
+    assert_eq!((version_of("plain:live").await, version_of("durable:live").await), ("2".into(), "2".into()));
+    let update = |function: &'static str, body: Value| {
+        let world = &world;
+        async move { world.send("PUT", &path(function, "/aliases/live"), &[], body.to_string()).await }
+    };
+    for function in ["plain", "durable"] {
+        let updated = update(function, json!({"RoutingConfig": weighted(0.0)})).await;
+        assert_eq!(updated.json()["RoutingConfig"], weighted(0.0));
+    }
+    assert_eq!(version_of("plain:live").await, "1");
+    assert_eq!(version_of("durable:live").await, "2", "the execution of that name is pinned");
+    assert!(world.send("DELETE", &path("plain:2", ""), &[], "").await.line().contains("used by alias live"));
+
+    let mut lines = Vec::new();
+    for body in [
+        json!({"RoutingConfig": {"AdditionalVersionWeights": {"2": 0.5, "1": 0.5}}}),
+        json!({"RoutingConfig": {"AdditionalVersionWeights": {"2": 1.1}}}),
+        json!({"RoutingConfig": {"AdditionalVersionWeights": {"2": -0.1}}}),
+        json!({"RoutingConfig": {"AdditionalVersionWeights": {"$LATEST": 0.5}}}),
+        json!({"RoutingConfig": {"AdditionalVersionWeights": {"1": 0.5}}}),
+        json!({"RoutingConfig": {"AdditionalVersionWeights": {"9": 0.5}}}),
+        json!({"FunctionVersion": "$LATEST"}),
+        json!({"FunctionVersion": "2"}),
+    ] {
+        lines.push(format!("{body} -> {}", update("plain", body.clone()).await.line()));
+    }
+    assert_snapshot!(lines.join("\n"), @r#"
+    {"RoutingConfig":{"AdditionalVersionWeights":{"1":0.5,"2":0.5}}} -> 400 InvalidParameterValueException: Number of items in AdditionalVersionWeights cannot be greater than 1
+    {"RoutingConfig":{"AdditionalVersionWeights":{"2":1.1}}} -> 400 ValidationException: 1 validation error detected: Value '1.1' at 'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map value must satisfy constraint: [Member must have value between 0.0 and 1.0]
+    {"RoutingConfig":{"AdditionalVersionWeights":{"2":-0.1}}} -> 400 ValidationException: 1 validation error detected: Value '-0.1' at 'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map value must satisfy constraint: [Member must have value between 0.0 and 1.0]
+    {"RoutingConfig":{"AdditionalVersionWeights":{"$LATEST":0.5}}} -> 400 ValidationException: 1 validation error detected: Value '$LATEST' at 'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [0-9]+]
+    {"RoutingConfig":{"AdditionalVersionWeights":{"1":0.5}}} -> 400 InvalidParameterValueException: Invalid function version 1. Function version 1 is already included in routing configuration.
+    {"RoutingConfig":{"AdditionalVersionWeights":{"9":0.5}}} -> 404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:123456789012:function:plain:9
+    {"FunctionVersion":"$LATEST"} -> 400 InvalidParameterValueException: $LATEST is not supported for an alias pointing to more than 1 version
+    {"FunctionVersion":"2"} -> 400 InvalidParameterValueException: Invalid function version 2. Function version 2 is already included in routing configuration.
+    "#);
+    for config in [json!({}), json!({"AdditionalVersionWeights": {}})] {
+        update("plain", json!({"RoutingConfig": weighted(0.5)})).await;
+        assert_eq!(update("plain", json!({"RoutingConfig": config})).await.json().get("RoutingConfig"), None);
+    }
+    world
+        .send("PUT", &path("plain", "/configuration"), &[], r#"{"Role": "arn:aws:iam::123456789012:role/other"}"#)
+        .await;
+    assert_eq!(world.post(&path("plain", "/versions"), "").await.json()["Version"], "3");
+    let other_role = update("plain", json!({"RoutingConfig": {"AdditionalVersionWeights": {"3": 0.5}}})).await;
+    assert_snapshot!(other_role.line(), @"400 InvalidParameterValueException: The versions of an alias must have the same execution role.");
 }

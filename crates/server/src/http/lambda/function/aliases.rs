@@ -1,12 +1,13 @@
 //! `CreateAlias`, `GetAlias`, `UpdateAlias`, `DeleteAlias`, `ListAliases`: names for versions.
 
-use everstep_api::function::AliasRequest;
+use everstep_api::function::{AliasRequest, RoutingConfig};
 use everstep_api::reference::FunctionReference;
+use everstep_api::validation::Violations;
 use everstep_core::id::{Version, is_word};
 use serde_json::{Value, json};
 
 use super::{check_revision, named_function};
-use crate::functions::{Alias, Function, new_revision_id};
+use crate::functions::{AdditionalVersion, Alias, Function, new_revision_id};
 use crate::http::error::Error;
 use crate::http::request::{Request, Response, page};
 use crate::http::{Services, marker};
@@ -16,7 +17,6 @@ use crate::limits::ALIAS_CHARACTERS_MAX;
 pub async fn create(services: &Services, request: &Request) -> Result<Response, Error> {
     let reference = unqualified(services, request)?;
     let given: AliasRequest = request.json()?;
-    check_routing(&given)?;
     let name = given.name.clone().unwrap_or_default();
     let numeric = name.bytes().all(|byte| byte.is_ascii_digit());
     if name.is_empty() || numeric || !is_word(&name) || name.len() > ALIAS_CHARACTERS_MAX {
@@ -33,8 +33,13 @@ pub async fn create(services: &Services, request: &Request) -> Result<Response, 
                 let arn = arn(services, function, &name);
                 return Err(Error::conflict(format!("Alias already exists: {arn}")));
             }
+            let additional = match &given.routing_config {
+                Some(config) => additional_of(services, function, version, config)?,
+                None => None,
+            };
             let alias = Alias {
                 version,
+                additional,
                 description: given.description.clone().unwrap_or_default(),
                 revision_id: new_revision_id(),
             };
@@ -56,19 +61,25 @@ pub async fn get(services: &Services, request: &Request) -> Result<Response, Err
 pub async fn update(services: &Services, request: &Request) -> Result<Response, Error> {
     let reference = unqualified(services, request)?;
     let given: AliasRequest = request.json()?;
-    check_routing(&given)?;
     let name = request.parameter(1);
     let (function, ()) = services
         .functions
         .change(&reference, |function| {
-            let version = match &given.function_version {
-                Some(text) => Some(version_of(services, function, text)?),
-                None => None,
-            };
             let missing = alias_missing(&arn(services, function, name));
-            let alias = function.aliases.get_mut(name).ok_or(missing)?;
-            check_revision(given.revision_id.as_deref(), &alias.revision_id)?;
-            alias.version = version.unwrap_or(alias.version);
+            let before = function.aliases.get(name).ok_or(missing)?;
+            check_revision(given.revision_id.as_deref(), &before.revision_id)?;
+            let version = match &given.function_version {
+                Some(text) => version_of(services, function, text)?,
+                None => before.version,
+            };
+            let additional = match &given.routing_config {
+                Some(config) => additional_of(services, function, version, config)?,
+                None => before.additional,
+            };
+            check_pair(function, version, additional)?;
+            let alias = function.aliases.get_mut(name).expect("it was just there");
+            alias.version = version;
+            alias.additional = additional;
             alias.description = given.description.clone().unwrap_or_else(|| alias.description.clone());
             alias.revision_id = new_revision_id();
             Ok(())
@@ -125,10 +136,53 @@ fn unqualified(services: &Services, request: &Request) -> Result<FunctionReferen
     Ok(reference)
 }
 
-fn check_routing(given: &AliasRequest) -> Result<(), Error> {
-    let weights = given.routing_config.as_ref().and_then(|config| config.get("AdditionalVersionWeights"));
-    if weights.and_then(Value::as_object).is_some_and(|weights| !weights.is_empty()) {
-        return Err(Error::invalid_parameter("Everstep does not serve weighted aliases yet: leave RoutingConfig out."));
+/// Reads which other version gets a share; nothing given is none.
+fn additional_of(
+    services: &Services,
+    function: &Function,
+    version: Version,
+    config: &RoutingConfig,
+) -> Result<Option<AdditionalVersion>, Error> {
+    let weights = config.additional_version_weights.iter().flatten();
+    let mut violations = Violations::default();
+    let path = "routingConfig.additionalVersionWeights";
+    for (number, weight) in weights.clone() {
+        let is_number = number.parse::<u64>().is_ok();
+        let pattern = "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [0-9]+]";
+        violations.require(is_number, number, path, pattern);
+        let range = "Map value must satisfy constraint: [Member must have value between 0.0 and 1.0]";
+        violations.require((0.0..=1.0).contains(weight), weight, path, range);
+    }
+    violations.finish().map_err(Error::validation)?;
+    let mut weights = weights;
+    let Some((number, weight)) = weights.next() else { return Ok(None) };
+    if weights.next().is_some() {
+        return Err(Error::invalid_parameter("Number of items in AdditionalVersionWeights cannot be greater than 1"));
+    }
+    version_of(services, function, number)?;
+    let additional = AdditionalVersion { version: number.parse().expect("it was checked"), weight: *weight };
+    check_pair(function, version, Some(additional))?;
+    Ok(Some(additional))
+}
+
+/// Checks that two versions can share an alias. Source: Lambda Developer Guide, weighted aliases.
+fn check_pair(function: &Function, version: Version, additional: Option<AdditionalVersion>) -> Result<(), Error> {
+    let Some(AdditionalVersion { version: number, .. }) = additional else { return Ok(()) };
+    if version == Version::Latest {
+        return Err(Error::invalid_parameter("$LATEST is not supported for an alias pointing to more than 1 version"));
+    }
+    if version == Version::Number(number) {
+        return Err(Error::invalid_parameter(format!(
+            "Invalid function version {number}. Function version {number} is already included in routing configuration."
+        )));
+    }
+    let both = (function.configuration(version), function.configuration(Version::Number(number)));
+    let (Some(first), Some(second)) = both else { return Ok(()) };
+    if first.role != second.role {
+        return Err(Error::invalid_parameter("The versions of an alias must have the same execution role."));
+    }
+    if first.durable_config.is_some() != second.durable_config.is_some() {
+        return Err(Error::invalid_parameter("The versions of an alias must both be durable, or neither of them."));
     }
     Ok(())
 }
@@ -153,11 +207,15 @@ fn arn(services: &Services, function: &Function, qualifier: &str) -> String {
 fn shape(services: &Services, function: &Function, name: &str) -> Result<Value, Error> {
     let arn = arn(services, function, name);
     let alias = function.aliases.get(name).ok_or_else(|| alias_missing(&arn))?;
-    Ok(json!({
+    let mut shape = json!({
         "AliasArn": arn,
         "Name": name,
         "FunctionVersion": alias.version.to_string(),
         "Description": alias.description,
         "RevisionId": alias.revision_id,
-    }))
+    });
+    if let Some(AdditionalVersion { version, weight }) = alias.additional {
+        shape["RoutingConfig"] = json!({"AdditionalVersionWeights": {version.to_string(): weight}});
+    }
+    Ok(shape)
 }

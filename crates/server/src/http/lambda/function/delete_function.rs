@@ -30,7 +30,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let (function, removed) = services
         .functions
         .change(&reference, |function| {
-            let aliased = function.aliases.iter().find(|(_, alias)| alias.version == Version::Number(number));
+            let aliased = function.aliases.iter().find(|(_, alias)| alias.leads_to(Version::Number(number)));
             if let Some((alias, _)) = aliased {
                 return Err(Error::conflict(format!(
                     "Version {number} is used by alias {alias}: point it elsewhere first."

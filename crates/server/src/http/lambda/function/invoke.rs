@@ -5,14 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use everstep_api::durable::function_error;
 use everstep_core::event::{Outcome, PlainInvocation, Start, StartMode};
-use everstep_core::id::{ExecutionName, TenantId, Version};
+use everstep_core::id::{ExecutionName, TenantId};
 use everstep_core::limits::{ASYNC_PAYLOAD_BYTES_MAX, SYNC_EXECUTION_TIMEOUT_SECONDS_MAX, SYNC_PAYLOAD_BYTES_MAX};
 use everstep_core::{ErrorObject, Execution, Intake};
 use everstep_engine::{Error as EngineError, new_execution_id, new_request_id};
 use everstep_worker::{Failure, Invocation, Outcome as PlainOutcome, Throttle};
 
 use super::named_function;
-use crate::functions::Found;
+use crate::functions::{Found, draw};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
@@ -40,7 +40,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
             )));
         }
     };
-    let found = services.functions.find(&reference).await?;
+    let found = services.functions.find(&reference).await?.drawn(draw());
     check_payload(&request.body, invocation_type)?;
     let tenant_id = tenant(request, &found)?;
     let name = execution_name(request)?;
@@ -53,23 +53,26 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     if durable && !found.qualified {
         return Err(Error::invalid_parameter(UNQUALIFIED));
     }
-    let response = match (invocation_type, durable) {
-        (InvocationType::DryRun, _) => Response::empty(204),
+    let version = |execution: &Execution| execution.start_facts().version;
+    let (response, version) = match (invocation_type, durable) {
+        (InvocationType::DryRun, _) => (Response::empty(204), found.version),
         (InvocationType::Event, true) => {
             let execution = start(services, request, &found, name, tenant_id, StartMode::Async).await?;
-            with_arn(Response::empty(202), &execution)
+            (with_arn(Response::empty(202), &execution), version(&execution))
         }
         (InvocationType::RequestResponse, true) => {
             let (result, execution) = run_durable(services, request, &found, name, tenant_id).await?;
-            with_arn(response(result), &execution)
+            (with_arn(response(result), &execution), version(&execution))
         }
         (InvocationType::Event, false) => {
             invoke_later(services, request, &found, tenant_id).await?;
-            Response::empty(202)
+            (Response::empty(202), found.version)
         }
-        (InvocationType::RequestResponse, false) => invoke_plain(services, request, &found, tenant_id).await?,
+        (InvocationType::RequestResponse, false) => {
+            (invoke_plain(services, request, &found, tenant_id).await?, found.version)
+        }
     };
-    Ok(response.with_header("x-amz-executed-version", found.version.to_string()))
+    Ok(response.with_header("x-amz-executed-version", version.to_string()))
 }
 
 fn with_arn(response: Response, execution: &Execution) -> Response {
@@ -154,7 +157,7 @@ async fn start(
         alias: found.alias.as_deref().map(Into::into),
         hops: 0,
     };
-    let (input, version): (_, Version) = (start.input.clone(), start.version);
+    let input = start.input.clone();
     loop {
         match services.engine.start(start.clone(), intake.texts().to_vec()).await {
             Ok(execution) => return Ok(execution),
@@ -162,7 +165,7 @@ async fn start(
                 // The execution that has the name may be forgotten at this very moment; then the name is free.
                 let Some(execution) = services.engine.execution(taken_by).await? else { continue };
                 let facts = execution.start_facts();
-                if facts.input == input && facts.version == version {
+                if facts.input == input && found.leads_to(facts.version) {
                     return Ok(execution);
                 }
                 return Err(Error::already_started(&facts.arn().to_string()));

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::invoke::{InvocationType, check_payload, plain_invocation, run_durable, tenant};
 use super::named_function;
+use crate::functions::draw;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::event_stream::{self, event};
@@ -30,7 +31,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
             )));
         }
     };
-    let found = services.functions.find(&reference).await?;
+    let found = services.functions.find(&reference).await?.drawn(draw());
     check_payload(&request.body, InvocationType::RequestResponse)?;
     let tenant_id = tenant(request, &found)?;
     let durable = found.configuration().durable_config.is_some();
