@@ -135,7 +135,6 @@ def test_error_has_the_shape_of_its_model(server: EverstepServer, client: Any):
 @pytest.mark.parametrize(
     ("operation", "arguments"),
     [
-        ("list_layers", {}),
         ("list_event_source_mappings", {}),
     ],
 )

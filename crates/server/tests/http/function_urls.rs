@@ -182,6 +182,11 @@ async fn signatures_are_asked_for_if_the_url_says_so() {
     let presigned = unsigned.clone().presigned(&world.signer(), world.address(), 60);
     assert_eq!(world.exchange(&presigned).await.status, 200);
 
+    // The key of a function process is good for its own executions, not for this.
+    let host = url.trim_start_matches("http://").trim_end_matches('/');
+    let visited = world.invoke("plain", &[], json!({"do": "visit", "host": host}).to_string()).await;
+    assert_eq!(visited.json(), json!([403, {"Message": "Forbidden"}]));
+
     let tampered = Wire { path: "/?a=c".into(), ..signed.clone() };
     assert!(show(&world.exchange(&tampered).await).contains("signature we calculated does not match"));
     let other = |change: fn(&mut Signer)| {
