@@ -3,7 +3,7 @@
 //!
 //! What counts is memory that nothing else backs: anonymous and shared pages, not pages of files, which the kernel
 //! takes back when it needs them. Memory that is not mapped (files in memory, System V segments) is not
-//! seen; rooms cannot have any.
+//! seen; rooms cannot have any, unless a control group has the kernel count it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
