@@ -21,11 +21,13 @@ from test_aws_cli import Cli
 
 
 def zipped(files: dict[str, str]) -> bytes:
-    """Return a zip of these files."""
+    """Return a zip of these files, the same whenever it is made; those in `bin` are programs."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in files.items():
-            archive.writestr(name, text)
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o755 if name.startswith("bin/") else 0o600) << 16
+            archive.writestr(entry, text)
     return buffer.getvalue()
 
 
@@ -137,7 +139,7 @@ def test_functions_find_what_is_in_their_layers(client: Any, create: Callable[..
         used = client.get_function_configuration(FunctionName=function)["Layers"]
         assert [item["Arn"] for item in used] == arns
         payload = call(client, function, None)["Payload"]
-        assert isinstance(payload, list) and payload[0] == expected, payload
+        assert payload == [expected, True], "modules by PYTHONPATH or NODE_PATH, programs by PATH"
     function = next(iter(functions))
     client.update_function_configuration(FunctionName=function, Layers=arns[::-1])
     assert call(client, function, None)["Payload"][0] == "one"
