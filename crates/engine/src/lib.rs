@@ -25,6 +25,8 @@ use everstep_core::{Command, Decision, Digest, Execution, Operation, Rejection, 
 use everstep_store::{Catalog, Commit, Error as StoreError, Executions, Head, Kind, NewExecution};
 
 pub use asynchronous::{AsyncEnding, Condition, EventInvokeConfig};
+use tokio::sync::Semaphore;
+
 use cache::Cache;
 pub use clock::Clock;
 pub use functions::{Acquired, DurableRun, Functions, HandlerAnswer, PlainRun, Resolved, Slot, Unavailable};
@@ -33,6 +35,9 @@ use schedule::Schedule;
 
 /// How often a decision is made anew because somebody else committed first.
 const ATTEMPTS_MAX: u32 = 8;
+
+/// How many executions are forgotten at the same time: whoever waits for a checkpoint waits for those before it.
+const FORGETTING_MAX: usize = 8;
 
 /// Why a request to an execution was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +64,8 @@ pub struct Engine {
     keys: TokenKeys,
     cache: Cache,
     schedule: Schedule,
+    /// Room for executions that are being forgotten.
+    forgetting: Semaphore,
     /// Processes are being ended: what breaks now is the server's doing, not the function's.
     stopping: AtomicBool,
 }
@@ -83,7 +90,8 @@ impl Engine {
         keys: TokenKeys,
     ) -> Arc<Self> {
         let (cache, schedule) = (Cache::default(), Schedule::default());
-        Arc::new(Self { store, functions, clock, keys, cache, schedule, stopping: AtomicBool::new(false) })
+        let forgetting = Semaphore::new(FORGETTING_MAX);
+        Arc::new(Self { store, functions, clock, keys, cache, schedule, forgetting, stopping: AtomicBool::new(false) })
     }
 
     /// Tells whether [`Self::run`] has ended, so that functions that break now were broken off.

@@ -132,6 +132,7 @@ impl Engine {
 
     /// Forgets an execution that is over. What it owes goes with it, so its parent is told first.
     async fn forget(self: &Arc<Self>, id: ExecutionId, execution: &Execution) -> Result<(), Error> {
+        let _room = self.forgetting.acquire().await.expect("nobody closes the semaphore");
         if let Some(parent) = &execution.start_facts().parent {
             self.tell_parent(id, parent).await?;
         }

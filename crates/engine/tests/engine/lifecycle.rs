@@ -1,5 +1,7 @@
 //! What is done to executions from outside, and what time does to them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use everstep_core::event::{Start, StartMode};
@@ -100,6 +102,40 @@ async fn retention_is_kept_also_over_a_restart() {
         world.until_gone(id).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn executions_are_forgotten_a_few_at_a_time() {
+    let world = World::in_memory();
+    world.scripts.durable("f", LONG, |_| async { Ok("done".into()) });
+    let node = world.node();
+    let mut ids = Vec::new();
+    for number in 0..30 {
+        let id = start_named(&node, "f", &format!("name-{number}"), LONG, 1).await;
+        node.closed(id).await;
+        ids.push(id);
+    }
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    node.store.go_wrong(move |call| {
+        let deletes = matches!(call, Call::Delete);
+        counter.fetch_add(usize::from(deletes), Ordering::SeqCst);
+        deletes.then_some(Fault::Held)
+    });
+    world.clock.advance(DAY);
+    // The first ones are held after they were deleted, and nobody comes after them until they are let go.
+    while asked.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    let at_once = asked.load(Ordering::SeqCst);
+    assert!((1..=8).contains(&at_once), "{at_once} at once");
+    node.store.let_go();
+    for id in ids {
+        world.until_gone(id).await;
+    }
 }
 
 #[tokio::test]
