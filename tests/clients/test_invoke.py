@@ -73,6 +73,7 @@ def test_tail_of_the_log_is_returned(function: str, client: Any):
     text = f"hello log {uuid.uuid4()}"
     response = call(client, function, {"do": "log", "text": text}, LogType="Tail")
     log = base64.b64decode(response["LogResult"]).decode()
+    assert f"RequestId: {response['ResponseMetadata']['RequestId']}" in log
     assert text in log
     assert "START RequestId: " in log
     assert "REPORT RequestId: " in log

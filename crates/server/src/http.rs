@@ -17,12 +17,14 @@ use std::time::SystemTime;
 
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use everstep_engine::Engine;
+use everstep_core::id::RequestId;
+use everstep_engine::{Engine, new_request_id};
 use everstep_store::Logs;
 use everstep_store::sqlite::Sqlite;
 use everstep_worker::code;
 use http::{HeaderMap, Method, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use subtle::ConstantTimeEq;
 use tracing::{debug, warn};
 
 use crate::access::{Keys, Principal};
@@ -95,17 +97,18 @@ pub fn router(services: Arc<Services>) -> axum::Router {
 
 /// Answers a request. The `Date` header, by which clients with a wrong clock correct themselves, is hyper's.
 async fn serve(services: &Services, request: axum::extract::Request) -> axum::response::Response {
-    let request_id = uuid::Uuid::new_v4().to_string();
+    let id = new_request_id();
+    let request_id = id.to_string();
     let (parts, body) = request.into_parts();
     let inside = parts.extensions.get::<ConnectInfo<Peer>>().is_some_and(|ConnectInfo(peer)| peer.inside);
-    if !inside && let Some(id) = function_url::addressed(&parts.headers) {
+    if !inside && let Some(url) = function_url::addressed(&parts.headers) {
         // On the heap by itself, so that no other request carries it around.
-        let mut response = Box::pin(function_url::serve(services, id, &parts, body, &request_id)).await;
+        let mut response = Box::pin(function_url::serve(services, url, &parts, body, id)).await;
         response.headers_mut().insert("x-amzn-requestid", request_id.parse().expect("a UUID is a header value"));
         return response;
     }
     let speaks_json = target(&parts.headers).is_some();
-    let answer = match handle(services, inside, &parts.method, &parts.uri, parts.headers, body).await {
+    let answer = match handle(services, id, inside, &parts.method, &parts.uri, parts.headers, body).await {
         Ok(response) => response,
         Err(error) => {
             debug!(request.id = request_id, method = %parts.method, path = parts.uri.path(), %error, "refused");
@@ -131,6 +134,7 @@ async fn serve(services: &Services, request: axum::extract::Request) -> axum::re
 
 async fn handle(
     services: &Services,
+    id: RequestId,
     inside: bool,
     method: &Method,
     uri: &Uri,
@@ -151,7 +155,7 @@ async fn handle(
             "This address is for function processes: use one that the server says it listens on.",
         ));
     }
-    let request = Request { operation: operation.name(), parameters, principal, query, headers, body };
+    let request = Request { id, operation: operation.name(), parameters, principal, query, headers, body };
     match operation {
         Operation::Lambda(operation) => lambda::serve(services, operation, &request).await,
         Operation::Logs(operation) => logs::serve(services, operation, &request).await,
@@ -185,8 +189,11 @@ fn authenticate(
         services.keys.find(authorization.access_key_id).ok_or_else(Error::unrecognized_client)?;
     let uri = uri.path_and_query().map_or("/", |path| path.as_str());
     authorization.verify(&secret, method.as_str(), uri, headers, body, SystemTime::now())?;
-    if session_token.is_some() && session_token.as_deref() != authorization.session_token {
-        return Err(Error::unrecognized_client());
+    if let Some(expected) = session_token {
+        let given = authorization.session_token.unwrap_or_default();
+        if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
+            return Err(Error::unrecognized_client());
+        }
     }
     Ok(principal)
 }

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::{Bytes, BytesMut};
+use everstep_core::id::RequestId;
 use everstep_core::limits::SYNC_PAYLOAD_BYTES_MAX;
 use everstep_worker::StreamPart;
 use everstep_worker::limits::RESPONSE_BYTES_MAX;
@@ -42,7 +43,13 @@ pub fn addressed(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Answers a request to the function URL `id`. Every answer is an HTTP response, also that it may not be.
-pub async fn serve(services: &Services, id: &str, parts: &Parts, body: Body, request_id: &str) -> http::Response<Body> {
+pub async fn serve(
+    services: &Services,
+    id: &str,
+    parts: &Parts,
+    body: Body,
+    request_id: RequestId,
+) -> http::Response<Body> {
     let trace_id = parts.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok()).map(Into::into);
     let trace_id = trace_id.unwrap_or_else(new_trace_id);
     let mut response = match answer(services, id, parts, body, request_id, &trace_id).await {
@@ -53,7 +60,7 @@ pub async fn serve(services: &Services, id: &str, parts: &Parts, body: Body, req
             response
         }
         Err(error) => {
-            debug!(request.id = request_id, function_url.id = id, %error, "a request to a function URL is refused");
+            debug!(request.id = %request_id, function_url.id = id, %error, "a request to a function URL is refused");
             refusal(&error)
         }
     };
@@ -80,7 +87,7 @@ async fn answer(
     id: &str,
     parts: &Parts,
     body: Body,
-    request_id: &str,
+    request_id: RequestId,
     trace_id: &str,
 ) -> Result<(Head, Body), Error> {
     let found = services.function_urls.find(&services.functions, id).await?;
@@ -99,7 +106,7 @@ async fn answer(
     let event = event::event(
         &UrlRequest {
             id,
-            request_id,
+            request_id: &request_id.to_string(),
             method: &parts.method,
             uri: &parts.uri,
             headers: &parts.headers,
@@ -115,7 +122,7 @@ async fn answer(
     if event.len() as u64 > SYNC_PAYLOAD_BYTES_MAX {
         return Err(Error::too_large(SYNC_PAYLOAD_BYTES_MAX));
     }
-    let (mut head, body) = invoke(services, &found, &url, event, trace_id).await?;
+    let (mut head, body) = invoke(services, request_id, &found, &url, event, trace_id).await?;
     if let Some(cors) = &url.cors {
         cors::apply(cors, &parts.headers, &mut head.headers);
     }
@@ -144,6 +151,7 @@ fn source_ip(parts: &Parts) -> Option<IpAddr> {
 /// Invokes the function as `Invoke` does, with the event as its payload.
 async fn invoke(
     services: &Services,
+    id: RequestId,
     found: &Found,
     url: &FunctionUrl,
     event: String,
@@ -151,6 +159,7 @@ async fn invoke(
 ) -> Result<(Head, Body), Error> {
     let headers = trace_id.parse().ok().map(|value| (HeaderName::from_static("x-amzn-trace-id"), value));
     let request = Request {
+        id,
         operation: "InvokeFunctionUrl",
         parameters: Vec::new(),
         principal: Principal::Operator,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::body::Body;
 use bytes::Bytes;
 use everstep_api::validation::Violations;
+use everstep_core::id::RequestId;
 use everstep_core::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
@@ -17,6 +18,8 @@ use crate::access::Principal;
 /// A request whose sender is known.
 #[derive(Debug)]
 pub struct Request {
+    /// Its id, which the invocation of a function has too.
+    pub id: RequestId,
     /// The name of the operation that it asks for.
     pub operation: &'static str,
     /// The parameters of the path, decoded.

@@ -8,7 +8,7 @@ use everstep_core::event::{Outcome, PlainInvocation, Start, StartMode};
 use everstep_core::id::{ExecutionName, TenantId};
 use everstep_core::limits::{ASYNC_PAYLOAD_BYTES_MAX, SYNC_EXECUTION_TIMEOUT_SECONDS_MAX, SYNC_PAYLOAD_BYTES_MAX};
 use everstep_core::{ErrorObject, Execution, Intake};
-use everstep_engine::{Error as EngineError, new_execution_id, new_request_id};
+use everstep_engine::{Error as EngineError, new_execution_id};
 use everstep_worker::{Failure, Invocation, Outcome as PlainOutcome, Throttle};
 
 use super::named_function;
@@ -247,7 +247,7 @@ pub fn plain_invocation(
     let qualifier = found.qualifier();
     let event = if request.body.is_empty() { Bytes::from_static(b"{}") } else { request.body.clone() };
     Ok(Invocation {
-        request_id: new_request_id().to_string(),
+        request_id: request.id.to_string(),
         event,
         invoked_function_arn: qualifier.map_or(arn.clone(), |qualifier| format!("{arn}:{qualifier}")),
         trace_id: request.header("x-amzn-trace-id").map_or_else(new_trace_id, Into::into),
@@ -279,7 +279,7 @@ async fn invoke_later(
     let invocation = PlainInvocation {
         function: found.function.name.clone(),
         version: found.version,
-        request_id: new_request_id(),
+        request_id: request.id,
         payload: payload.into(),
         tenant_id,
         trace_id: request.header("x-amzn-trace-id").map(Into::into),
