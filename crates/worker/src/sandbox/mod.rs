@@ -26,6 +26,7 @@ use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::Pid;
 use serde::Deserialize;
@@ -143,10 +144,7 @@ impl Sandbox {
     /// # Errors
     /// [`Error::NoIsolation`] if isolation is required and cannot be had.
     pub async fn open(launcher: PathBuf, isolation: Isolation) -> Result<Self, Error> {
-        // Each server has its own range, so that the limits of one do not count for another.
-        let is_root = rustix::process::geteuid().is_root();
-        let first_user =
-            is_root.then(|| limits::USER_FIRST + std::process::id() % limits::USER_RANGES * limits::USERS_PER_SERVER);
+        let first_user = rustix::process::geteuid().is_root().then(first_user);
         let mut sandbox = Self { launcher: Some(launcher), no_rooms: None, cgroups: Cgroups::open(), first_user };
         sandbox.no_rooms = match isolation {
             Isolation::Off => Some("isolation is turned off".to_owned()),
@@ -348,6 +346,13 @@ impl Sandbox {
         let _ = std::io::Read::read_to_string(&mut output, &mut said);
         Err(format!("a program in it failed ({status}) {}", said.trim()))
     }
+}
+
+/// Returns the first user id of a range of one's own: the limits of one server do not count for another.
+fn first_user() -> u32 {
+    static OPENED: AtomicU32 = AtomicU32::new(0);
+    let range = std::process::id().wrapping_add(OPENED.fetch_add(1, Ordering::Relaxed) * 1_009);
+    limits::USER_FIRST + range % limits::USER_RANGES * limits::USERS_PER_SERVER
 }
 
 impl Running {

@@ -84,9 +84,11 @@ pub(super) fn binds(furniture: &Furniture<'_>) -> Vec<(PathBuf, PathBuf)> {
     let mut binds: Vec<_> = shown.into_iter().map(|path| (path.clone(), path)).collect();
     binds.push((furniture.code.to_owned(), TASK.into()));
     binds.push((furniture.runtime.to_owned(), RUNTIME.into()));
-    if let Some(layers) = furniture.layers {
-        binds.push((layers.to_owned(), LAYERS.into()));
-    }
+    // Each part by itself, because an interpreter of the host's may live beside them.
+    let layers = furniture.layers.and_then(|layers| layers.read_dir().ok()).into_iter().flatten().flatten();
+    let mut layers: Vec<_> = layers.map(|part| (part.path(), Path::new(LAYERS).join(part.file_name()))).collect();
+    layers.sort();
+    binds.extend(layers);
     binds
 }
 
@@ -97,8 +99,7 @@ mod tests {
     #[track_caller]
     fn check(roots: &[&str], expected: &[&str]) {
         let roots: Vec<PathBuf> = roots.iter().map(PathBuf::from).collect();
-        let furniture =
-            Furniture { code: Path::new("/c"), layers: Some(Path::new("/l")), runtime: Path::new("/r"), roots: &roots };
+        let furniture = Furniture { code: Path::new("/c"), layers: None, runtime: Path::new("/r"), roots: &roots };
         let shown: Vec<String> = binds(&furniture)
             .into_iter()
             .map(
@@ -109,7 +110,21 @@ mod tests {
             .map(|path| path.display().to_string())
             .filter(|path| !SYSTEM.contains(&path.as_str()) && !SETTINGS.contains(&path.as_str()))
             .collect();
-        assert_eq!(shown, [expected, &["/c>/var/task", "/r>/var/runtime", "/l>/opt"]].concat());
+        assert_eq!(shown, [expected, &["/c>/var/task", "/r>/var/runtime"]].concat());
+    }
+
+    #[test]
+    fn parts_of_layers_are_shown_beside_an_interpreter_that_lives_there() {
+        let layers = tempfile::tempdir().unwrap();
+        for part in ["python", "bin"] {
+            std::fs::create_dir(layers.path().join(part)).unwrap();
+        }
+        let roots = [PathBuf::from("/opt/python3.13")];
+        let furniture =
+            Furniture { code: Path::new("/c"), layers: Some(layers.path()), runtime: Path::new("/r"), roots: &roots };
+        let shown: Vec<PathBuf> =
+            binds(&furniture).into_iter().map(|(_, to)| to).filter(|to| to.starts_with("/opt")).collect();
+        assert_eq!(shown, ["/opt/python3.13", "/opt/bin", "/opt/python"].map(PathBuf::from));
     }
 
     #[test]
