@@ -12,11 +12,14 @@ import pytest
 from command_line import CommandLine
 from everstep_server import EverstepServer
 from executions import call, ended, start, suspended_callbacks
+from test_layers import zipped
 
 
 def test_backup_under_load_is_restored_and_goes_on(own_server: Callable[..., EverstepServer], tmp_path: Path):
     server = own_server("python-long", "python-plain")
     client, everstep = server.client(), CommandLine(server)
+    layer = client.publish_layer_version(LayerName="notes", Content={"ZipFile": zipped({"notes.txt": "kept"})})
+    client.update_function_configuration(FunctionName="python-plain", Layers=[layer["LayerVersionArn"]])
     waiting = start(client, "python-long", {"case": "callback"})
     (callback,) = suspended_callbacks(client, waiting)
     sleeping = [start(client, "python-long", {"case": "step_wait_step", "seconds": 2}) for _ in range(5)]
@@ -58,6 +61,7 @@ def test_backup_under_load_is_restored_and_goes_on(own_server: Callable[..., Eve
         assert ended(client, waiting)["Result"] == '"restored"'
         for arn in sleeping:
             assert ended(client, arn)["Status"] == "SUCCEEDED"
+        assert call(client, "python-plain", "with its layer")["Payload"] == "with its layer"
         # The code came along.
         assert call(client, "python-plain", {"a": 1})["Payload"] == {"a": 1}
 

@@ -28,6 +28,9 @@ Lines of an execution are shown invocation by invocation, each when it is over."
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How often to look for the last lines of an execution that is over.
+const LAST_LOOKS: u32 = 5;
+
 /// How much later than an event a line of its invocation may be, in milliseconds: the last one is the report.
 const SLACK_MILLIS: i64 = 2_000;
 
@@ -80,21 +83,25 @@ impl Logs {
     async fn of_execution(&self, client: &Client, arn: &str, since: Option<i64>) -> anyhow::Result<()> {
         let function = arn.split("/durable-execution/").next().unwrap_or_default();
         let Some(group) = log_group(client, function).await? else {
-            bail!("the function of {arn} is gone, and its log with it");
+            bail!("the function of {arn} is gone, and with it the name of its log");
         };
-        let mut shown = BTreeSet::new();
+        let (mut shown, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        let mut last_looks = LAST_LOOKS;
         loop {
             let (execution, history) = executions::read(client, arn).await?;
             let invocations = Invocations::of(&history);
             if invocations.requests.iter().any(|request| !shown.contains(request)) {
                 let from = since.map_or(invocations.from, |since| since.max(invocations.from));
                 let events = Reader::new(&group, Some(from)).read(client, Some(invocations.until)).await?;
-                let (lines, whole) = belonging(&events, &invocations.requests, &shown);
+                let (mut lines, whole) = belonging(&events, &invocations.requests, &shown);
+                lines.retain(|line| seen.insert(line["eventId"].as_str().unwrap_or_default().to_owned()));
                 self.show(&lines);
                 shown.extend(whole);
             }
             let over = !execution["EndTimestamp"].is_null();
-            if !self.follow || (over && invocations.requests.is_subset(&shown)) {
+            // An invocation that was lost has no last line: it is not waited for without end.
+            last_looks -= u32::from(over);
+            if !self.follow || (over && (invocations.requests.is_subset(&shown) || last_looks == 0)) {
                 return Ok(());
             }
             tokio::time::sleep(PAUSE).await;

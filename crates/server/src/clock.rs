@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everstep_engine::Clock;
-use everstep_store::{Catalog, Error as StoreError, Kind, Revision};
+use everstep_store::{Catalog, Error as StoreError, Kind};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -20,8 +20,8 @@ pub struct KeptClock {
     clock: Arc<Clock>,
     catalog: Arc<dyn Catalog>,
     movable: bool,
-    /// The revision of the document; held by who moves the clock.
-    kept: Mutex<Option<Revision>>,
+    /// Held by who moves the clock.
+    moving: Mutex<()>,
 }
 
 /// Why the clock was not moved.
@@ -49,18 +49,18 @@ impl KeptClock {
     /// # Errors
     /// The store's, also if it holds something that cannot be read.
     pub async fn open(catalog: Arc<dyn Catalog>, movable: bool) -> Result<Self, StoreError> {
-        let (ahead, kept) = match catalog.get(Kind::Clock, KEY).await? {
-            None => (Duration::ZERO, None),
+        let ahead = match catalog.get(Kind::Clock, KEY).await? {
+            None => Duration::ZERO,
             Some(document) => {
                 let Document { ahead_millis } =
                     serde_json::from_str(&document.body).map_err(|error| StoreError::Failed {
                         context: "the clock in the store cannot be read: restore it from a backup".into(),
                         source: Some(error.into()),
                     })?;
-                (Duration::from_millis(ahead_millis), Some(document.revision))
+                Duration::from_millis(ahead_millis)
             }
         };
-        Ok(Self { clock: Arc::new(Clock::ahead_of_system(ahead)), catalog, movable, kept: Mutex::new(kept) })
+        Ok(Self { clock: Arc::new(Clock::ahead_of_system(ahead)), catalog, movable, moving: Mutex::new(()) })
     }
 
     /// Returns the clock.
@@ -81,12 +81,14 @@ impl KeptClock {
         if !self.movable {
             return Err(NotMoved::Fixed);
         }
-        let mut kept = self.kept.lock().await;
+        let _turn = self.moving.lock().await;
         let ahead = self.clock.ahead().checked_add(by).filter(|ahead| *ahead <= CLOCK_AHEAD_MAX);
         let ahead = ahead.ok_or(NotMoved::TooFar)?;
         let document = Document { ahead_millis: u64::try_from(ahead.as_millis()).expect("it is below the limit") };
         let body = serde_json::to_string(&document).expect("numbers serialise");
-        *kept = Some(self.catalog.put(Kind::Clock, KEY, *kept, body).await?);
+        // Looked up anew: a request that was cut off may have written without anybody's knowing.
+        let seen = self.catalog.get(Kind::Clock, KEY).await?.map(|document| document.revision);
+        self.catalog.put(Kind::Clock, KEY, seen, body).await?;
         self.clock.advance(by);
         Ok(())
     }

@@ -34,6 +34,7 @@ use crate::downloads::{self, Downloads};
 use crate::function_urls::FunctionUrls;
 use crate::functions::Functions;
 use crate::layers::Layers;
+use crate::limits::BODY_BYTES_MAX;
 use crate::listen::Peer;
 use crate::runner::Runner;
 use error::Error;
@@ -148,7 +149,13 @@ async fn handle(
     let authorization = Authorization::read(&headers, &query)?;
     let target = target(&headers).unwrap_or_default();
     let (operation, parameters) = Operation::find(authorization.service, method.as_str(), uri.path(), target)?;
-    let body = read_body(body, operation.body_bytes_max()).await?;
+    // A stranger's body is not read, and a function process has nothing large to send but payloads.
+    let bytes_max = match services.keys.find(authorization.access_key_id) {
+        Some((Principal::Operator, ..)) => operation.body_bytes_max(),
+        Some((Principal::Process { .. }, ..)) => operation.body_bytes_max().min(BODY_BYTES_MAX),
+        None => return Err(Error::unrecognized_client()),
+    };
+    let body = read_body(body, bytes_max).await?;
     let principal = authenticate(services, &authorization, method, uri, &headers, &body)?;
     if inside && principal == Principal::Operator {
         return Err(Error::access_denied(

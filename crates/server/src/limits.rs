@@ -145,3 +145,9 @@ pub(crate) const LICENSE_INFO_CHARACTERS_MAX: usize = 512;
 
 /// How long the address in `Location` is good, in seconds. Source: Lambda API, `GetFunction` (ten minutes).
 pub(crate) const CODE_LOCATION_SECONDS: u64 = 600;
+
+/// Unknown members of a request that the server's log names. Everstep's own.
+pub(crate) const MEMBERS_SHOWN: usize = 10;
+
+/// Characters that the server's log shows of an unknown member. Everstep's own.
+pub(crate) const MEMBER_CHARACTERS_SHOWN: usize = 64;

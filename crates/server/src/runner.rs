@@ -120,7 +120,9 @@ impl Runner {
         })?;
         let layers_dir = match &configuration.layers[..] {
             [] => None,
-            layers => Some(self.code.merged(&layers::digests(layers)).ok_or_else(|| {
+            // They are there already, but for the first time after a restore.
+            layers => Some(self.code.merge(&layers::digests(layers)).map_err(|error| {
+                warn!(function.name = %name, error = &error as &dyn std::error::Error, "layers cannot be merged");
                 Error::service(format!(
                     "The layers of function `{name}` are not in the data directory: set them again."
                 ))

@@ -30,7 +30,7 @@ pub trait Logs: Send + Sync + 'static {
     /// Forgets a group and its events.
     async fn delete_group(&self, group: &str) -> Result<(), Error>;
 
-    /// If all events together take more than `bytes_max`, forgets the oldest of the group that has the most, at most
+    /// If all events together take more than `bytes_max`, forgets the oldest of the group whose lines take the most, at most
     /// `limit` of them: who floods loses lines, and the neighbours keep theirs. Returns how many.
     async fn shrink(&self, bytes_max: u64, limit: usize) -> Result<usize, Error>;
 

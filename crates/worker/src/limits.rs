@@ -58,7 +58,8 @@ pub const PROBE_LIMIT: Duration = Duration::from_secs(20);
 /// Lines of a failed installation's output that its error quotes. Source: ours.
 pub const INSTALL_ERROR_LINES: usize = 15;
 
-/// Invocations that may wait for concurrency at once, over all functions. Source: ours; each costs about a kilobyte.
+/// Invocations that may wait for concurrency at once, over all functions. Source: ours; each costs about a
+/// kilobyte and its event.
 pub const BACKLOG_MAX: usize = 50_000;
 
 /// Invocations of one function that may wait for concurrency at once, so that no function fills the backlog alone.
@@ -87,6 +88,9 @@ pub const TMP_FILES_MAX: u64 = 65_536;
 /// Time between two looks at the memory of a process. Source: ours; what a process can take within it is past its
 /// `MemorySize` for that long.
 pub const MEMORY_WATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The same for a process that waits for an invocation. Source: ours.
+pub const MEMORY_WATCH_IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time between two looks, in times of what a look takes. Source: ours; looking at a thousand processes must not take a
 /// processor.

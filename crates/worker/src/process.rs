@@ -345,13 +345,13 @@ impl Process {
             let running = self.running.as_mut().expect("only run with something running");
             let takes_jobs = matches!(self.state, State::Ready { .. });
             let stoppable = !matches!(self.state, State::Stopping { .. });
-            let at_work = is_at_work(&self.state);
+            let idle = matches!(self.state, State::Ready { .. });
             let event = tokio::select! {
                 biased;
                 () = at(due(&self.state)) => Event::Due,
                 _ = self.stop.wait_for(|stop| *stop), if stoppable => Event::Stop,
                 Some(call) = self.calls.recv() => Event::Call(call),
-                () = overrun(&mut running.watch), if at_work => Event::OutOfMemory,
+                () = overrun(&mut running.watch, idle) => Event::OutOfMemory,
                 status = running.child.wait() => Event::Exited(status.unwrap_or(ExitStatus::from_raw(0))),
                 Some(job) = self.jobs.recv(), if takes_jobs => Event::Job(job),
                 output = self.output.read() => {
@@ -402,9 +402,14 @@ impl Process {
                 let failure = Failure::out_of_memory(&running.request_id);
                 self.kill(Some(failure));
             }
-            // The invocation has its answer already.
-            State::Answered { .. } | State::Ready { .. } => self.kill(None),
-            State::Discarded { .. } | State::Stopping { .. } => {}
+            State::Answered { .. } => self.kill(None),
+            State::Ready { .. } => {
+                // Whoever was lent it at this moment finds it gone, as if it had ended by itself.
+                self.shared.withdraw(self.id);
+                self.kill(None);
+            }
+            // It is on its way out; it goes at once now.
+            State::Discarded { .. } | State::Stopping { .. } => self.signal(Signal::KILL),
         }
     }
 
@@ -592,8 +597,20 @@ impl Process {
     /// Ends the process at once; what it was running fails when it is gone.
     fn kill(&mut self, failure: Option<Failure>) {
         let before = std::mem::replace(&mut self.state, State::Stopping { until: None, unfinished: None });
-        if let (State::Busy { running, .. }, Some(failure)) = (before, failure) {
-            self.state = State::Stopping { until: None, unfinished: Some((running, failure)) };
+        match (before, failure) {
+            (State::Busy { running, .. }, Some(failure)) => {
+                self.state = State::Stopping { until: None, unfinished: Some((running, failure)) };
+            }
+            // An answer that was accepted counts, whatever its process does then.
+            (State::Answered { outcome, .. }, _) => self.report(outcome),
+            (
+                State::Starting { .. }
+                | State::Discarded { .. }
+                | State::Ready { .. }
+                | State::Busy { .. }
+                | State::Stopping { .. },
+                _,
+            ) => {}
         }
         self.signal(Signal::KILL);
     }
@@ -710,18 +727,10 @@ fn due(state: &State) -> Option<Instant> {
 }
 
 /// Waits until a process that is watched holds more memory than it may.
-async fn overrun(watch: &mut Option<Watch>) {
+async fn overrun(watch: &mut Option<Watch>, idle: bool) {
     match watch {
-        Some(watch) => watch.overrun().await,
+        Some(watch) => watch.overrun(idle).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Whether it runs code of the function's, as far as anybody knows.
-fn is_at_work(state: &State) -> bool {
-    match state {
-        State::Starting { .. } | State::Busy { .. } | State::Answered { .. } => true,
-        State::Ready { .. } | State::Discarded { .. } | State::Stopping { .. } => false,
     }
 }
 

@@ -90,6 +90,31 @@ async fn memory_balloon_while_loading() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn memory_balloon_after_the_answer() {
+    let _turn = TURN.lock().await;
+    let world = World::with_rooms(|_| {}).await;
+    let code = "import threading\nheld = []\ndef balloon():\n    while True: held.append(bytearray(1 << 20))\ndef handler(event, context):\n    threading.Timer(0.3, balloon).start()\n    return 1\n";
+    assert_eq!(world.value(&Code::python(code), "{}").await, 1);
+    until("the process is ended, though nobody invokes it", || world.supervisor.processes() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn code_of_the_function_is_not_loaded_into_the_launcher() {
+    // A library that cannot be loaded is named on standard error by every program that is told to.
+    let world = World::with_rooms(|_| {}).await;
+    let code = Code::with(
+        everstep_worker::Runtime::Python311,
+        "app.handler",
+        &[("app.py", "import os\ndef handler(event, context): return os.environ['LD_PRELOAD']\n")],
+        |function| drop(function.environment.insert("LD_PRELOAD".into(), "/nowhere/evil.so".into())),
+    );
+    assert_eq!(world.value(&code, "{}").await, "/nowhere/evil.so");
+    let complaints = world.logs.lines().iter().filter(|line| line.contains("evil.so")).count();
+    assert_eq!(complaints, 1, "only the runtime may be told: {}", world.logs.text());
+    world.supervisor.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn log_flood() {
     let code = "import os\ndef handler(event, context):\n    while True: os.write(1, b'x' * 1000 + b'\\n')\n";
     check_failure(beside("log flood", code, |_| {}).await, FailureKind::Timeout, "Sandbox.Timedout");

@@ -14,6 +14,7 @@ use tracing::warn;
 
 use super::error::Error;
 use crate::access::Principal;
+use crate::limits::{MEMBER_CHARACTERS_SHOWN, MEMBERS_SHOWN};
 
 /// A request whose sender is known.
 #[derive(Debug)]
@@ -161,7 +162,9 @@ impl Request {
 
     fn warn_of(&self, ignored: &BTreeSet<String>) {
         if !ignored.is_empty() {
-            let members: Vec<&str> = ignored.iter().map(String::as_str).collect();
+            // Names are the sender's, and may be of any number and length.
+            let shown = |name: &String| name.chars().take(MEMBER_CHARACTERS_SHOWN).collect::<String>();
+            let members: Vec<String> = ignored.iter().take(MEMBERS_SHOWN).map(shown).collect();
             warn!(operation = self.operation, ?members, "members of a request are unknown here and ignored");
         }
     }

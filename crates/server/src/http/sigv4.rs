@@ -126,7 +126,8 @@ impl<'a> Authorization<'a> {
         now: SystemTime,
     ) -> Result<(), Error> {
         check_time(self.signed_at, self.expires_in.unwrap_or(CLOCK_SKEW_MAX), now)?;
-        if !self.signed_headers.contains(&"host") {
+        let host = headers.get("host").is_some_and(|host| host.to_str().is_ok_and(|host| !host.is_empty()));
+        if !host || !self.signed_headers.contains(&"host") {
             return Err(Error::invalid_signature("'Host' must be a 'SignedHeader' in the AWS Authorization."));
         }
         let payload_hash = headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());

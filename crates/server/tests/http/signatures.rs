@@ -40,6 +40,13 @@ async fn good_signatures_are_let_in() {
 }
 
 #[tokio::test]
+async fn request_without_a_host_is_refused_and_not_a_panic() {
+    let world = World::new().await;
+    let bare = tampered(&world, |wire| wire.without("host"));
+    assert_eq!(world.deliver(&bare).await.status, 403);
+}
+
+#[tokio::test]
 async fn missing_and_incomplete_signatures_are_refused() {
     let world = World::new().await;
     let bare = tampered(&world, |wire| wire.without("authorization"));

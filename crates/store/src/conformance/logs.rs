@@ -135,14 +135,16 @@ async fn positions_are_never_reused(store: Arc<dyn Logs>) {
 }
 
 async fn fullest_group_is_shrunk_and_only_if_there_is_too_much(store: Arc<dyn Logs>) {
-    store.append("quiet", "s", events(&[(1, "old"), (2, "new")])).await.unwrap();
-    store.append("flood", "s", events(&[(3, "a"), (4, "b"), (5, "c")])).await.unwrap();
+    // By what the lines take, not by how many there are.
+    let long = "x".repeat(1_000);
+    store.append("quiet", "s", events(&[(1, "a"), (2, "b"), (3, "c")])).await.unwrap();
+    store.append("flood", "s", events(&[(4, &long), (5, "last")])).await.unwrap();
     assert_eq!(store.shrink(u64::MAX, 10).await.unwrap(), 0);
-    assert_eq!(store.shrink(0, 2).await.unwrap(), 2);
-    assert_eq!(messages(&store, &everything("flood")).await, ["c"]);
-    assert_eq!(messages(&store, &everything("quiet")).await, ["old", "new"]);
-    assert_eq!(store.shrink(0, 10).await.unwrap(), 2);
+    assert_eq!(store.shrink(0, 1).await.unwrap(), 1);
+    assert_eq!(messages(&store, &everything("flood")).await, ["last"]);
+    assert_eq!(messages(&store, &everything("quiet")).await, ["a", "b", "c"]);
     assert_eq!(store.shrink(0, 10).await.unwrap(), 1);
+    assert_eq!(store.shrink(0, 10).await.unwrap(), 3);
     assert_eq!(store.shrink(0, 10).await.unwrap(), 0);
 }
 

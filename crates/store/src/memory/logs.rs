@@ -85,7 +85,10 @@ impl Logs for Memory {
         let mut state = lock(&self.logs);
         let events = state.groups.values().flat_map(BTreeMap::values);
         let bytes: usize = events.map(|stored| stored.event.message.len() + stored.stream.len()).sum();
-        let fullest = state.groups.values_mut().rev().max_by_key(|events| events.len());
+        let size = |events: &BTreeMap<_, StoredLogEvent>| -> usize {
+            events.values().map(|stored| stored.event.message.len()).sum()
+        };
+        let fullest = state.groups.values_mut().rev().max_by_key(|events| size(events));
         let Some(events) = fullest.filter(|_| bytes as u64 > bytes_max) else { return Ok(0) };
         let old: Vec<LogPosition> = events.keys().copied().take(limit).collect();
         old.iter().for_each(|position| drop(events.remove(position)));

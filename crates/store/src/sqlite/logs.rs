@@ -208,7 +208,8 @@ fn trim(connection: &Connection, before: Timestamp, limit: usize) -> rusqlite::R
 
 /// Deletes the oldest events of the group that has the most.
 fn shrink(connection: &Connection, limit: usize) -> rusqlite::Result<usize> {
-    let fullest = "SELECT log_group FROM events GROUP BY log_group ORDER BY count(*) DESC, log_group LIMIT 1";
+    let fullest =
+        "SELECT log_group FROM events GROUP BY log_group ORDER BY sum(length(message)) DESC, log_group LIMIT 1";
     let group: Option<i64> = connection.prepare_cached(fullest)?.query_row((), |row| row.get(0)).optional()?;
     let old = connection
         .prepare_cached("SELECT position, stream FROM events WHERE log_group = ?1 ORDER BY position LIMIT ?2")?

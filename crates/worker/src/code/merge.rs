@@ -7,7 +7,7 @@
 //! Files are hard links to those of the packages, so a merge costs no room. Links are taken over as they are: each was
 //! checked to stay in its package, and climbs only directories that are real in the merge too, for it lies in them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,9 @@ impl Store {
             lay_over(&package, &tree).map_err(doing("merge", &package))?;
         }
         open_directories(&tree).map_err(doing("set the modes in", &tree))?;
+        // The name appears after the content is on disk.
+        let directory = File::open(&tree).map_err(doing("open", &tree))?;
+        rustix::fs::syncfs(&directory).map_err(|error| doing("flush", &tree)(error.into()))?;
         match fs::rename(&tree, &home) {
             Err(error) if !home.is_dir() => Err(doing("create", &home)(error)),
             // Someone else may have merged the same meanwhile.

@@ -13,15 +13,16 @@
 //! forking. The same binary, so that there is nothing to install; a process of its own, so that this code may
 //! allocate, open files and fail as ordinary code does, which it could not between a fork and an exec of the server.
 
-use std::ffi::{CString, OsStr, OsString};
-use std::fs;
-use std::io::Write;
+use std::ffi::{CString, OsStr};
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
@@ -41,24 +42,31 @@ const COULD_NOT_START: i32 = 125;
 /// Becomes the launcher if this process was started as one; otherwise returns at once. Call it first in `main`,
 /// before there is a second thread.
 pub fn enter_if_asked() {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().as_deref() != Some(OsStr::new(WORD)) {
+    if std::env::args_os().nth(1).as_deref() != Some(OsStr::new(WORD)) {
         return;
     }
     let Ok(report) = Report::open() else { std::process::exit(COULD_NOT_START) };
-    let order = arguments.next().and_then(|text| serde_json::from_slice(text.as_encoded_bytes()).ok());
-    let (Some(order), Some(program)) = (order, arguments.next()) else {
-        report.fail(super::report::SETUP, "the launcher is for the server to start, not for people");
-    };
-    launch(&order, report, &program, arguments.collect());
+    match report.order() {
+        Some(order) => launch(order, report),
+        None => report.fail(super::report::SETUP, "the launcher is for the server to start, not for people"),
+    }
 }
 
-fn launch(order: &Order, report: Report, program: &OsStr, arguments: Vec<OsString>) -> ! {
-    if let Err(reason) = prepare(order) {
+fn launch(order: Order, report: Report) -> ! {
+    if let Err(reason) = prepare(&order) {
         report.fail(super::report::SETUP, &reason);
     }
+    let Some((program, arguments)) = order.words.split_first() else {
+        report.fail(super::report::SETUP, "there is nothing to start")
+    };
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(&order.directory).stdin(Stdio::null());
+    // The launcher itself has no environment: what a function chooses is for the function.
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(order.variables.iter().map(|(name, value)| (name, value)))
+        .current_dir(&order.directory)
+        .stdin(Stdio::null());
     match &order.room {
         None => {
             let error = command.exec();
@@ -66,7 +74,7 @@ fn launch(order: &Order, report: Report, program: &OsStr, arguments: Vec<OsStrin
         }
         Some(room) => match step_outside(room) {
             Ok(Side::Outside { init, status }) => {
-                drop(report);
+                drop((report, command));
                 wait_outside(init, &status)
             }
             Ok(Side::Inside { status }) => run_room(room, report, command, &status),
@@ -155,6 +163,7 @@ fn end_as(status: ExitStatus) -> ! {
 fn run_room(room: &Room, report: Report, mut command: Command, status: &OwnedFd) -> ! {
     let built = rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(doing("follow the launcher"))
+        .and_then(|()| is_read(status))
         .and_then(|()| build(room))
         .and_then(|()| limit(Resource::Nproc, room.processes_max))
         .and_then(|()| {
@@ -184,6 +193,14 @@ fn run_room(room: &Room, report: Report, mut command: Command, status: &OwnedFd)
             Err(_) => std::process::exit(COULD_NOT_START),
         }
     }
+}
+
+/// Fails if nobody is at the other end of a pipe: the launcher may have died before it could be followed.
+fn is_read(pipe: &OwnedFd) -> Result<(), String> {
+    let mut ends = [PollFd::new(pipe, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut ends, Some(&now)).map_err(doing("look for the launcher"))?;
+    if ends[0].revents().contains(PollFlags::ERR) { Err("the launcher is gone".to_owned()) } else { Ok(()) }
 }
 
 /// Furnishes an empty file system and makes it the root, with nothing of the host's behind it.
@@ -283,6 +300,14 @@ impl Report {
         let nothing = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?;
         rustix::stdio::dup2_stdin(nothing)?;
         Ok(Self(socket))
+    }
+
+    /// Reads what to do: everything until the server has said all.
+    fn order(&self) -> Option<Order> {
+        let mut text = Vec::new();
+        let mut socket = File::from(self.0.try_clone().ok()?);
+        socket.read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 
     fn fail(&self, kind: u8, reason: &str) -> ! {

@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 use tokio::task::JoinHandle;
@@ -20,7 +20,8 @@ use crate::limits;
 pub(crate) struct Watch {
     held: Held,
     bytes_max: u64,
-    next: Instant,
+    /// When the last look ended, and how long it took.
+    last: (Instant, Duration),
     /// A look under way: what is held, and when it began.
     look: Option<(JoinHandle<u64>, Instant)>,
 }
@@ -36,14 +37,18 @@ pub(super) enum Held {
 
 impl Watch {
     pub(super) fn new(held: Held, bytes_max: u64) -> Self {
-        Self { held, bytes_max, next: Instant::now() + limits::MEMORY_WATCH_INTERVAL, look: None }
+        Self { held, bytes_max, last: (Instant::now(), Duration::ZERO), look: None }
     }
 
-    /// Waits until the process holds more memory than it may. Cancel-safe: a look that is under way is not lost.
-    pub(crate) async fn overrun(&mut self) {
+    /// Waits until the process holds more memory than it may; looks less often at one that is `idle`. Cancel-safe: a
+    /// look that is under way is not lost.
+    pub(crate) async fn overrun(&mut self, idle: bool) {
+        let interval = if idle { limits::MEMORY_WATCH_IDLE_INTERVAL } else { limits::MEMORY_WATCH_INTERVAL };
         loop {
             if self.look.is_none() {
-                tokio::time::sleep_until(self.next.into()).await;
+                let (ended, took) = self.last;
+                let next = ended + interval.max(took * limits::MEMORY_WATCH_PAUSE);
+                tokio::time::sleep_until(next.into()).await;
                 let (held, bytes_max) = (self.held.clone(), self.bytes_max);
                 let look = tokio::task::spawn_blocking(move || match held {
                     Held::ByTree(root) => held_bytes(root, bytes_max),
@@ -54,8 +59,7 @@ impl Watch {
             let (look, began) = self.look.as_mut().expect("it was just made");
             // A look that panicked has seen nothing.
             let held = look.await.unwrap_or(0);
-            let pause = limits::MEMORY_WATCH_INTERVAL.max(began.elapsed() * limits::MEMORY_WATCH_PAUSE);
-            self.next = Instant::now() + pause;
+            self.last = (Instant::now(), began.elapsed());
             self.look = None;
             if held > self.bytes_max {
                 return;
@@ -75,7 +79,8 @@ fn anonymous_bytes(stat: &Path) -> u64 {
 /// matters, that is if the quick sum is over `limit`, and if there are few enough processes to ask each for that.
 fn held_bytes(root: Pid, limit: u64) -> u64 {
     let tree = tree(root);
-    let quick: u64 = tree.iter().map(|pid| sum(&format!("/proc/{pid}/status"), &["RssAnon:", "RssShmem:"])).sum();
+    let quick: u64 =
+        tree.iter().map(|pid| sum(&format!("/proc/{pid}/status"), &["RssAnon:", "RssShmem:", "VmSwap:"])).sum();
     if quick <= limit || tree.len() == 1 || tree.len() > limits::MEMORY_SHARES_PROCESSES_MAX {
         return quick;
     }

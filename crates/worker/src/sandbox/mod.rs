@@ -240,35 +240,32 @@ impl Sandbox {
                 let (first, rest) = program.words.split_first().expect("a command has a program");
                 let mut command = Command::new(first);
                 command.args(rest).current_dir(&paths.code).process_group(0);
+                command.env_clear().envs(&program.variables);
                 command
             }
             Some(launcher) => {
-                let order = self.order(&program, &paths, cgroup.as_ref());
                 let mut command = Command::new(launcher);
-                command.arg(launcher::WORD).arg(serde_json::to_string(&order).expect("an order is plain data"));
-                command.args(&program.words);
+                // Nothing of the function's: it would be in the launcher's hands before there is a room.
+                command.arg(launcher::WORD).env_clear();
                 command
             }
         };
+        let order = self.order(&program, &paths, cgroup.as_ref());
+        let order = serde_json::to_vec(&order).expect("an order is plain data");
         let surroundings = |error: std::io::Error| Failed::Surroundings(error.to_string());
         let (report, theirs) = report::pair().map_err(surroundings)?;
         match &self.launcher {
             Some(_) => command.stdin(theirs),
             None => command.stdin(Stdio::null()),
         };
-        command
-            .env_clear()
-            .envs(&program.variables)
-            .stdout(program.output.try_clone().map_err(surroundings)?)
-            .stderr(program.output)
-            .kill_on_drop(true);
+        command.stdout(program.output.try_clone().map_err(surroundings)?).stderr(program.output).kill_on_drop(true);
         // The launcher dies with the thread that starts it. This runs on a thread of the Tokio runtime, which lives
         // as long as the server.
         let child = command.spawn().map_err(|error| Failed::Program(error.to_string()))?;
         // It holds the other ends of the report and of the output.
         drop(command);
         if self.launcher.is_some() {
-            match report::read(report).await {
+            match report::give(report, &order).await {
                 Said::Runs => {}
                 Said::NoProgram(reason) => return Err(Failed::Program(reason)),
                 Said::NoRoom(reason) => return Err(Failed::Surroundings(reason)),
@@ -312,6 +309,8 @@ impl Sandbox {
         });
         Order {
             server: std::process::id().cast_signed(),
+            words: program.words.clone(),
+            variables: program.variables.clone().into_iter().collect(),
             directory: paths.code.clone(),
             open_files: limits::OPEN_FILES_MAX,
             cgroup: cgroup.map(|cgroup| cgroup.path().to_owned()),

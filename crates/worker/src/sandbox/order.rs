@@ -1,14 +1,21 @@
 //! What the server tells the launcher.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// How a function's process is to be started. Travels as JSON in the arguments, so it holds no secret.
-#[derive(Debug, Serialize, Deserialize)]
+/// How a function's process is to be started. Travels as JSON over the launcher's standard input: in its arguments or
+/// its environment, a function could read where things are on the host, and could have its own code loaded into the
+/// launcher (`LD_PRELOAD`).
+#[derive(Serialize, Deserialize)]
 pub(super) struct Order {
     /// The process that gives the order; the function's does not outlive it.
     pub(super) server: i32,
+    /// Program and arguments, as the process sees their paths.
+    pub(super) words: Vec<OsString>,
+    /// All of its environment.
+    pub(super) variables: Vec<(OsString, OsString)>,
     /// Where the runtime starts, as it sees the path.
     pub(super) directory: PathBuf,
     /// File descriptors.

@@ -1,9 +1,9 @@
-//! The server's end of the launcher's report.
+//! The server's end of what it and the launcher say to each other: first the order, then the report.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 /// The surroundings could not be made.
@@ -32,8 +32,11 @@ pub(super) fn pair() -> io::Result<(UnixStream, OwnedFd)> {
     Ok((UnixStream::from_std(ours)?, theirs.into()))
 }
 
-/// Waits until the launcher has done its part.
-pub(super) async fn read(socket: UnixStream) -> Said {
+/// Gives the launcher its order and waits until it has done its part.
+pub(super) async fn give(mut socket: UnixStream, order: &[u8]) -> Said {
+    // A launcher that does not listen has something to say, or has ended, which its exit tells.
+    let _ = socket.write_all(order).await;
+    let _ = socket.shutdown().await;
     let mut said = Vec::new();
     // A socket that breaks says no more than one that is closed.
     let _ = socket.take(BYTES_MAX).read_to_end(&mut said).await;

@@ -71,8 +71,8 @@ pub(crate) struct Furniture<'a> {
 
 /// Returns what is shown, and where, in the order in which it is to be mounted.
 pub(super) fn binds(furniture: &Furniture<'_>) -> Vec<(PathBuf, PathBuf)> {
-    let host = SYSTEM.iter().chain(&SETTINGS).map(PathBuf::from).filter(|path| path.symlink_metadata().is_ok());
-    let mut shown: Vec<PathBuf> = host.collect();
+    let mut shown: Vec<PathBuf> =
+        SYSTEM.iter().map(PathBuf::from).filter(|path| path.symlink_metadata().is_ok()).collect();
     let mut roots: Vec<&PathBuf> = furniture.roots.iter().collect();
     // What contains others comes first, and shows them.
     roots.sort();
@@ -82,6 +82,8 @@ pub(super) fn binds(furniture: &Furniture<'_>) -> Vec<(PathBuf, PathBuf)> {
         }
     }
     let mut binds: Vec<_> = shown.into_iter().map(|path| (path.clone(), path)).collect();
+    // What a link there leads to may lie where nothing is shown, such as the name servers below `/run`.
+    binds.extend(SETTINGS.iter().filter_map(|path| Some((Path::new(path).canonicalize().ok()?, PathBuf::from(path)))));
     binds.push((furniture.code.to_owned(), TASK.into()));
     binds.push((furniture.runtime.to_owned(), RUNTIME.into()));
     // Each part by itself, because an interpreter of the host's may live beside them.
@@ -108,7 +110,7 @@ mod tests {
                 },
             )
             .map(|path| path.display().to_string())
-            .filter(|path| !SYSTEM.contains(&path.as_str()) && !SETTINGS.contains(&path.as_str()))
+            .filter(|path| !SYSTEM.contains(&path.as_str()) && !SETTINGS.iter().any(|known| path.ends_with(known)))
             .collect();
         assert_eq!(shown, [expected, &["/c>/var/task", "/r>/var/runtime"]].concat());
     }

@@ -26,19 +26,20 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         return Ok(Response::json(200, &configuration(services, &before.function, Version::Latest, false)));
     }
     let publish = update.publish.unwrap_or_default();
-    let (function, version) = services
+    let (function, (version, replaced)) = services
         .functions
         .change(&reference, |function| {
             check_revision(update.revision_id.as_deref(), &function.latest.revision_id)?;
+            let replaced = function.latest.clone();
             function.latest.code = code.clone();
             function.latest.revision_id = new_revision_id();
             function.latest.last_modified_millis = now_millis();
             if let Some(architectures) = &update.architectures {
                 function.latest.kept.insert("Architectures".into(), json!(architectures));
             }
-            Ok(if publish { function.publish(None, now_millis()) } else { Version::Latest })
+            Ok((if publish { function.publish(None, now_millis()) } else { Version::Latest }, replaced))
         })
         .await?;
-    services.runner.retire(&function.name, Version::Latest, &before.function.latest);
+    services.runner.retire(&function.name, Version::Latest, &replaced);
     Ok(Response::json(200, &configuration(services, &function, version, publish)))
 }
