@@ -40,9 +40,9 @@ def test_sdk_for_javascript_sees_what_it_expects(server: EverstepServer):
     assert seen["failed"]["payload"]["errorMessage"] == "handler broke"
     refusals = seen["refusals"]
     assert all(refusal["modelled"] and refusal["requestId"] for refusal in refusals.values())
-    assert {key: (refusal["name"], refusal["status"]) for key, refusal in refusals.items() if key != "layers"} == {
+    assert {key: (refusal["name"], refusal["status"]) for key, refusal in refusals.items() if key != "mappings"} == {
         "missing": ("ResourceNotFoundException", 404),
         "unqualified": ("InvalidParameterValueException", 400),
         "closed": ("CallbackTimeoutException", 400),
     }
-    assert "ListLayers" in refusals["layers"]["message"]
+    assert "ListEventSourceMappings" in refusals["mappings"]["message"]

@@ -92,7 +92,7 @@ seen.refusals = {
   missing: await refusal(new lambda.GetFunctionCommand({ FunctionName: "missing" })),
   unqualified: await refusal(new lambda.InvokeCommand({ FunctionName: "javascript-durable" })),
   closed: await refusal(new lambda.SendDurableExecutionCallbackSuccessCommand({ CallbackId })),
-  layers: await refusal(new lambda.ListLayersCommand({})),
+  mappings: await refusal(new lambda.ListEventSourceMappingsCommand({})),
 };
 
 console.log(JSON.stringify(seen));
