@@ -202,14 +202,12 @@ def is_alive(pid: int) -> bool:
 
 
 def is_function(pid: int) -> bool:
-    """Say whether a process runs and is one of a function, not one that only started it and waits."""
+    """Say whether a process runs and is one of a function; those that start it have no environment."""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes()
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    function = b"\0AWS_LAMBDA_FUNCTION_NAME=" in b"\0" + environment
-    return function and b"__launch-function" not in arguments and is_alive(pid)
+    return is_alive(pid) and b"\0AWS_LAMBDA_FUNCTION_NAME=" in b"\0" + environment
 
 
 def function_arn(name: str, qualifier: str | None = None) -> str:

@@ -149,7 +149,8 @@ async fn handle(
     let authorization = Authorization::read(&headers, &query)?;
     let target = target(&headers).unwrap_or_default();
     let (operation, parameters) = Operation::find(authorization.service, method.as_str(), uri.path(), target)?;
-    // A stranger's body is not read, and a function process has nothing large to send but payloads.
+    // A stranger's body is not read, and a function process has nothing large to send but payloads. The key
+    // is looked up once more when the body is there: it may be void by then.
     let bytes_max = match services.keys.find(authorization.access_key_id) {
         Some((Principal::Operator, ..)) => operation.body_bytes_max(),
         Some((Principal::Process { .. }, ..)) => operation.body_bytes_max().min(BODY_BYTES_MAX),

@@ -250,8 +250,10 @@ impl Sandbox {
                 command
             }
         };
-        let order = self.order(&program, &paths, cgroup.as_ref());
-        let order = serde_json::to_vec(&order).expect("an order is plain data");
+        let order = self.launcher.as_ref().map(|_| {
+            let order = self.order(&program, &paths, cgroup.as_ref());
+            serde_json::to_vec(&order).expect("an order is plain data")
+        });
         let surroundings = |error: std::io::Error| Failed::Surroundings(error.to_string());
         let (report, theirs) = report::pair().map_err(surroundings)?;
         match &self.launcher {
@@ -264,7 +266,7 @@ impl Sandbox {
         let child = command.spawn().map_err(|error| Failed::Program(error.to_string()))?;
         // It holds the other ends of the report and of the output.
         drop(command);
-        if self.launcher.is_some() {
+        if let Some(order) = order {
             match report::give(report, &order).await {
                 Said::Runs => {}
                 Said::NoProgram(reason) => return Err(Failed::Program(reason)),
