@@ -7,9 +7,11 @@ mod function_url;
 mod lambda;
 mod logs;
 mod marker;
+mod query;
 pub mod request;
 mod service;
 mod sigv4;
+mod sts;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,7 +41,7 @@ use crate::listen::Peer;
 use crate::runner::Runner;
 use error::Error;
 use request::{Request, Response};
-use service::Operation;
+use service::{Asked, Operation, Protocol};
 use sigv4::Authorization;
 
 /// What operations work with.
@@ -81,10 +83,15 @@ impl Services {
     /// Returns the error for a function process that asks for what it may not do.
     fn denied(&self, function: &str, service: &str, operation: &str, resource: &str) -> Error {
         warn!(function.name = function, operation, "a function process asked for what it may not do");
-        let account = &self.functions.place().account;
         Error::access_denied(format!(
-            "User: arn:aws:sts::{account}:assumed-role/everstep/{function} is not authorized to perform: {service}:{operation} on resource: {resource}"
+            "User: {} is not authorized to perform: {service}:{operation} on resource: {resource}",
+            self.process_arn(function)
         ))
+    }
+
+    /// Returns who a function process is.
+    fn process_arn(&self, function: &str) -> String {
+        format!("arn:aws:sts::{}:assumed-role/everstep/{function}", self.functions.place().account)
     }
 }
 
@@ -108,24 +115,18 @@ async fn serve(services: &Services, request: axum::extract::Request) -> axum::re
         response.headers_mut().insert("x-amzn-requestid", request_id.parse().expect("a UUID is a header value"));
         return response;
     }
-    let speaks_json = target(&parts.headers).is_some();
+    let protocol = Protocol::of(&parts.headers);
     let answer = match handle(services, id, inside, &parts.method, &parts.uri, parts.headers, body).await {
         Ok(response) => response,
         Err(error) => {
             debug!(request.id = request_id, method = %parts.method, path = parts.uri.path(), %error, "refused");
-            let mut body = error.body();
-            if speaks_json {
-                // AWS's JSON protocol has the name of the exception in the body.
-                body["__type"] = error.code.into();
-            }
-            let response = Response::json(error.status, &body).with_header("x-amzn-errortype", error.code);
+            let response = protocol.error(&error, &request_id);
             if error.status == 429 { response.with_header("retry-after", "1") } else { response }
         }
     };
     let mut builder = http::Response::builder().status(answer.status).header("x-amzn-requestid", request_id);
     if !answer.headers.iter().any(|(name, _)| *name == "content-type") {
-        let json = if speaks_json { "application/x-amz-json-1.1" } else { "application/json" };
-        builder = builder.header("content-type", json);
+        builder = builder.header("content-type", protocol.content_type());
     }
     for (name, value) in &answer.headers {
         builder = builder.header(*name, value);
@@ -147,13 +148,13 @@ async fn handle(
         return downloads::fetch(&services.code, digest).await;
     }
     let authorization = Authorization::read(&headers, &query)?;
-    let target = target(&headers).unwrap_or_default();
-    let (operation, parameters) = Operation::find(authorization.service, method.as_str(), uri.path(), target)?;
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let asked = Asked::find(authorization.service, method.as_str(), uri.path(), target)?;
     // A stranger's body is not read, and a function process has nothing large to send but payloads. The key
     // is looked up once more when the body is there: it may be void by then.
     let bytes_max = match services.keys.find(authorization.access_key_id) {
-        Some((Principal::Operator, ..)) => operation.body_bytes_max(),
-        Some((Principal::Process { .. }, ..)) => operation.body_bytes_max().min(BODY_BYTES_MAX),
+        Some((Principal::Operator, ..)) => asked.body_bytes_max(),
+        Some((Principal::Process { .. }, ..)) => asked.body_bytes_max().min(BODY_BYTES_MAX),
         None => return Err(Error::unrecognized_client()),
     };
     let body = read_body(body, bytes_max).await?;
@@ -163,17 +164,14 @@ async fn handle(
             "This address is for function processes: use one that the server says it listens on.",
         ));
     }
+    let (operation, parameters) = asked.operation(&body)?;
     let request = Request { id, operation: operation.name(), parameters, principal, query, headers, body };
     match operation {
         Operation::Lambda(operation) => lambda::serve(services, operation, &request).await,
         Operation::Logs(operation) => logs::serve(services, operation, &request).await,
+        Operation::Sts(operation) => sts::serve(services, operation, &request).await,
         Operation::Everstep(operation) => everstep::serve(services, operation, &request).await,
     }
-}
-
-/// Returns which operation a request asks for, if it speaks AWS's JSON protocol.
-fn target(headers: &HeaderMap) -> Option<&str> {
-    headers.get("x-amz-target")?.to_str().ok()
 }
 
 async fn read_body(body: axum::body::Body, bytes_max: u64) -> Result<Bytes, Error> {

@@ -146,6 +146,9 @@ pub(crate) const LICENSE_INFO_CHARACTERS_MAX: usize = 512;
 /// How long the address in `Location` is good, in seconds. Source: Lambda API, `GetFunction` (ten minutes).
 pub(crate) const CODE_LOCATION_SECONDS: u64 = 600;
 
+/// Most parts of the name of a member in a form, such as `Tags.member.1.Key`. Everstep's own; AWS's have a dozen at most.
+pub(crate) const FORM_DEPTH_MAX: usize = 16;
+
 /// Unknown members of a request that the server's log names. Everstep's own.
 pub(crate) const MEMBERS_SHOWN: usize = 10;
 

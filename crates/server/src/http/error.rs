@@ -25,6 +25,11 @@ impl Error {
         Self { status, code, message, member, reason: None }
     }
 
+    /// An exception that only one service has.
+    pub fn named(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(status, code, "message", message.into())
+    }
+
     /// A parameter makes no sense.
     pub fn invalid_parameter(message: impl Into<String>) -> Self {
         Self::new(400, "InvalidParameterValueException", "message", message.into())

@@ -149,18 +149,14 @@ impl Request {
         if body.trim_ascii_start().first() == Some(&b'[') {
             return Err(Error::serialization("Could not parse request body: it must be a JSON object"));
         }
-        let mut ignored = BTreeSet::new();
         let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let document = serde_ignored::deserialize(&mut deserializer, |path| {
-            ignored.insert(path.to_string());
-        });
-        let document = document.and_then(|document| deserializer.end().map(|()| document));
-        let document =
-            document.map_err(|error| Error::serialization(format!("Could not parse request body: {error}")))?;
-        Ok((document, ignored))
+        let read = read_noting_ignored(&mut deserializer);
+        let read = read.and_then(|read| deserializer.end().map(|()| read));
+        read.map_err(|error| Error::serialization(format!("Could not parse request body: {error}")))
     }
 
-    fn warn_of(&self, ignored: &BTreeSet<String>) {
+    /// Logs which members of the request were ignored.
+    pub(super) fn warn_of(&self, ignored: &BTreeSet<String>) {
         if !ignored.is_empty() {
             // Names are the sender's, and may be of any number and length.
             let shown = |name: &String| name.chars().take(MEMBER_CHARACTERS_SHOWN).collect::<String>();
@@ -168,6 +164,19 @@ impl Request {
             warn!(operation = self.operation, ?members, "members of a request are unknown here and ignored");
         }
     }
+}
+
+/// Reads a shape. Returns the members that it does not have as well.
+pub(super) fn read_noting_ignored<'de, T, D>(deserializer: D) -> Result<(T, BTreeSet<String>), D::Error>
+where
+    T: serde::Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    let mut ignored = BTreeSet::new();
+    let shape = serde_ignored::deserialize(deserializer, |path| {
+        ignored.insert(path.to_string());
+    })?;
+    Ok((shape, ignored))
 }
 
 /// Reads a query string.

@@ -1,7 +1,10 @@
 //! Which service a request is for, and which of its operations: each service has a folder of its own.
 
+use http::HeaderMap;
+
 use super::error::Error;
-use super::{everstep, lambda, logs};
+use super::request::Response;
+use super::{everstep, lambda, logs, query, sts};
 use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 
 /// An operation of one of the services that are spoken here.
@@ -11,56 +14,146 @@ pub enum Operation {
     Lambda(lambda::Operation),
     /// Of CloudWatch Logs.
     Logs(logs::Operation),
+    /// Of the Security Token Service.
+    Sts(sts::Operation),
     /// Of Everstep's own service.
     Everstep(everstep::Operation),
 }
 
-impl Operation {
-    /// Finds the operation by the service that the request was signed for, its method and path or its
-    /// `X-Amz-Target`. Returns the parameters of the path too.
+/// What the head of a request says of the operation it asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// All, with the parameters of the path.
+    Operation(Operation, Vec<String>),
+    /// The service; the operation is in the body.
+    InForm(FormService),
+}
+
+/// A service whose requests are forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormService {
+    /// The Security Token Service.
+    Sts,
+}
+
+impl Asked {
+    /// Finds what is asked for by the service that the request was signed for, its method and path or its `X-Amz-Target`.
     ///
     /// # Errors
     /// If there is no such service or operation, or it is not served.
-    pub fn find(service: &str, method: &str, path: &str, target: &str) -> Result<(Self, Vec<String>), Error> {
-        match service {
+    pub fn find(service: &str, method: &str, path: &str, target: &str) -> Result<Self, Error> {
+        let (operation, parameters) = match service {
             "lambda" => match lambda::route(method, path) {
-                Ok(lambda::Route { operation, parameters }) => Ok((Self::Lambda(operation), parameters)),
+                Ok(lambda::Route { operation, parameters }) => (Operation::Lambda(operation), parameters),
                 Err(lambda::NoRoute::NotServed(name)) => {
-                    Err(Error::not_served(format!("Everstep does not serve {name} yet.")))
+                    return Err(Error::not_served(format!("Everstep does not serve {name} yet.")));
                 }
                 Err(lambda::NoRoute::Unknown) => {
-                    Err(Error::unknown_operation(format!("There is no operation {method} {path}.")))
+                    return Err(Error::unknown_operation(format!("There is no operation {method} {path}.")));
                 }
             },
-            "logs" => Ok((Self::Logs(logs::Operation::find(target)?), Vec::new())),
+            "logs" => (Operation::Logs(logs::Operation::find(target)?), Vec::new()),
+            "sts" => return Ok(Self::InForm(FormService::Sts)),
             "everstep" => {
                 let (operation, parameters) = everstep::Operation::find(method, path)?;
-                Ok((Self::Everstep(operation), parameters))
+                (Operation::Everstep(operation), parameters)
             }
-            _ => Err(Error::not_served(format!(
-                "Everstep does not serve `{service}`; of AWS's services it serves `lambda` and `logs`."
-            ))),
+            _ => return Err(Error::not_served(format!("Everstep does not serve the service `{service}`."))),
+        };
+        Ok(Self::Operation(operation, parameters))
+    }
+
+    /// Returns how large the body of the request may be, in bytes.
+    pub fn body_bytes_max(&self) -> u64 {
+        match self {
+            Self::Operation(
+                Operation::Lambda(
+                    lambda::Operation::CreateFunction
+                    | lambda::Operation::UpdateFunctionCode
+                    | lambda::Operation::PublishLayerVersion,
+                ),
+                _,
+            ) => CODE_BODY_BYTES_MAX,
+            Self::Operation(_, _) | Self::InForm(_) => BODY_BYTES_MAX,
         }
     }
 
+    /// Returns the operation, with the parameters of the path, now that the body is there.
+    ///
+    /// # Errors
+    /// If a form names no operation, or none that is served.
+    pub fn operation(self, body: &[u8]) -> Result<(Operation, Vec<String>), Error> {
+        match self {
+            Self::Operation(operation, parameters) => Ok((operation, parameters)),
+            Self::InForm(service) => {
+                let action = query::action(body)?;
+                let operation = match service {
+                    FormService::Sts => Operation::Sts(sts::Operation::find(&action)?),
+                };
+                Ok((operation, Vec::new()))
+            }
+        }
+    }
+}
+
+impl Operation {
     /// Returns the name of the operation.
     pub fn name(self) -> &'static str {
         match self {
             Self::Lambda(operation) => operation.name(),
             Self::Logs(operation) => operation.name(),
+            Self::Sts(operation) => operation.name(),
             Self::Everstep(operation) => operation.name(),
         }
     }
+}
 
-    /// Returns how large the body of its requests may be, in bytes.
-    pub fn body_bytes_max(self) -> u64 {
+/// How a request is put, and so how its answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Method and path say which operation, bodies are JSON: `lambda`, `everstep`.
+    RestJson,
+    /// The header `X-Amz-Target` says which operation, bodies are JSON: `logs`.
+    Json,
+    /// A form comes in, XML goes out: `sts`.
+    Query,
+}
+
+impl Protocol {
+    /// Tells by the headers, so that whoever asks for what is not served can read that.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let starts = |name, with: &str| {
+            headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.starts_with(with))
+        };
+        if starts("x-amz-target", "") {
+            Self::Json
+        } else if starts("content-type", "application/x-www-form-urlencoded") {
+            Self::Query
+        } else {
+            Self::RestJson
+        }
+    }
+
+    /// Returns the type of bodies that do not say theirs.
+    pub fn content_type(self) -> &'static str {
         match self {
-            Self::Lambda(
-                lambda::Operation::CreateFunction
-                | lambda::Operation::UpdateFunctionCode
-                | lambda::Operation::PublishLayerVersion,
-            ) => CODE_BODY_BYTES_MAX,
-            Self::Lambda(_) | Self::Logs(_) | Self::Everstep(_) => BODY_BYTES_MAX,
+            Self::RestJson => "application/json",
+            Self::Json => "application/x-amz-json-1.1",
+            Self::Query => "text/xml",
+        }
+    }
+
+    /// Writes an error.
+    pub fn error(self, error: &Error, request_id: &str) -> Response {
+        let json = |body| Response::json(error.status, &body).with_header("x-amzn-errortype", error.code);
+        match self {
+            Self::RestJson => json(error.body()),
+            Self::Json => {
+                let mut body = error.body();
+                body["__type"] = error.code.into();
+                json(body)
+            }
+            Self::Query => query::error(error, request_id),
         }
     }
 }

@@ -14,4 +14,5 @@ mod processes;
 mod requests;
 mod signatures;
 mod streaming;
+mod sts;
 mod world;

@@ -33,14 +33,14 @@ async fn unknown_operations_and_services_are_named() {
     }
     "#);
     assert_snapshot!(world.post("/2014-11-13/functions/f/invoke-async", "").await.line(), @"501 NotImplementedException: Everstep does not serve InvokeAsync yet.");
-    let signer = Signer { service: "s3", ..world.signer() };
+    let signer = Signer { service: "glacier", ..world.signer() };
     let wire = Wire { method: "GET".into(), path: "/".into(), headers: Vec::new(), body: Vec::new() };
     assert_snapshot!(world.deliver(&wire.signed(&signer, world.address())).await.show(), @r#"
     501
     x-amzn-errortype: NotImplementedException
     {
       "Type": "Service",
-      "message": "Everstep does not serve `s3`; of AWS's services it serves `lambda` and `logs`."
+      "message": "Everstep does not serve the service `glacier`."
     }
     "#);
 }

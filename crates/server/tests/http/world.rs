@@ -112,6 +112,13 @@ impl World {
         wire.signed(&self.signer(), self.address())
     }
 
+    /// Signs a form as the operator, for a service that speaks the query protocol.
+    pub(crate) fn form(&self, service: &'static str, form: &str) -> Wire {
+        let kind = ("content-type".to_string(), "application/x-www-form-urlencoded; charset=utf-8".to_string());
+        let wire = Wire { method: "POST".into(), path: "/".into(), headers: vec![kind], body: form.into() };
+        wire.signed(&Signer { service, ..self.signer() }, self.address())
+    }
+
     /// Sends a request as the operator.
     pub(crate) async fn send(
         &self,
