@@ -8,13 +8,17 @@ use serde_json::Value;
 use crate::run::{cargo, output};
 
 /// A crate and the crates of the workspace that it may use. Tests may use more.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("everstep-core", &[]),
+    ("everstep-iam", &[]),
     ("everstep-api", &["everstep-core"]),
     ("everstep-store", &["everstep-core"]),
     ("everstep-engine", &["everstep-core", "everstep-store"]),
     ("everstep-worker", &[]),
-    ("everstep-server", &["everstep-api", "everstep-core", "everstep-engine", "everstep-store", "everstep-worker"]),
+    (
+        "everstep-server",
+        &["everstep-api", "everstep-core", "everstep-engine", "everstep-iam", "everstep-store", "everstep-worker"],
+    ),
     ("everstep-client", &[]),
     ("everstep-cli", &["everstep-client", "everstep-core", "everstep-server", "everstep-store"]),
     (
