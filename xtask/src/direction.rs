@@ -8,16 +8,25 @@ use serde_json::Value;
 use crate::run::{cargo, output};
 
 /// A crate and the crates of the workspace that it may use. Tests may use more.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("everstep-core", &[]),
     ("everstep-iam", &[]),
     ("everstep-api", &["everstep-core"]),
     ("everstep-store", &["everstep-core"]),
     ("everstep-engine", &["everstep-core", "everstep-store"]),
+    ("everstep-template", &[]),
     ("everstep-worker", &[]),
     (
         "everstep-server",
-        &["everstep-api", "everstep-core", "everstep-engine", "everstep-iam", "everstep-store", "everstep-worker"],
+        &[
+            "everstep-api",
+            "everstep-core",
+            "everstep-engine",
+            "everstep-iam",
+            "everstep-store",
+            "everstep-template",
+            "everstep-worker",
+        ],
     ),
     ("everstep-client", &[]),
     ("everstep-cli", &["everstep-client", "everstep-core", "everstep-server", "everstep-store"]),
