@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use everstep_server::listen::TlsFiles;
 use everstep_server::sandbox::Isolation;
-use everstep_server::{Config, Server};
+use everstep_server::{Config, Server, forward};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output;
@@ -171,6 +171,12 @@ fn settings(config: &Config) -> String {
     lines.extend(config.function_urls.as_ref().map(|base| format!("function_urls = {base:?}")));
     if let Some(TlsFiles { certificate, key }) = &config.tls {
         lines.push(format!("tls = {{ certificate = {}, key = {} }}", path(certificate), path(key)));
+    }
+    for (name, forward::Settings { endpoint, profile, region, credentials_file }) in &config.forward {
+        lines.push(format!("[forward.{name:?}]\nendpoint = {endpoint:?}"));
+        lines.extend(profile.as_ref().map(|profile| format!("profile = {profile:?}")));
+        lines.extend(region.as_ref().map(|region| format!("region = {region:?}")));
+        lines.extend(credentials_file.as_deref().map(|file| format!("credentials_file = {}", path(file))));
     }
     lines.join("\n") + "\n"
 }

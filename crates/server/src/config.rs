@@ -11,6 +11,7 @@ use everstep_worker::sandbox::{Isolation, Sandbox};
 use everstep_worker::{Install, Progress};
 use serde::Deserialize;
 
+use crate::forward;
 use crate::function_urls::Base;
 use crate::listen::TlsFiles;
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub log_megabytes: u64,
     /// What function URLs are below, such as `https://functions.example.com`; if not set, they are for this machine only.
     pub function_urls: Option<String>,
+    /// The services that are passed on to real ones, by the names that AWS's command line has for them.
+    pub forward: BTreeMap<String, forward::Settings>,
     /// Is told of things that take a while.
     pub progress: Progress,
 }
@@ -70,6 +73,8 @@ struct File {
     movable_clock: Option<bool>,
     isolation: Option<Isolation>,
     log_megabytes: Option<u64>,
+    #[serde(default)]
+    forward: BTreeMap<String, forward::Settings>,
 }
 
 /// One address, or a list of them.
@@ -118,6 +123,7 @@ impl Config {
             launcher: None,
             isolation: Isolation::default(),
             log_megabytes: LOG_MEGABYTES_DEFAULT,
+            forward: BTreeMap::new(),
             progress: std::sync::Arc::new(|_| {}),
         }
     }
@@ -144,6 +150,7 @@ impl Config {
             movable_clock,
             isolation,
             log_megabytes,
+            forward,
         } = file;
         self.data = data.unwrap_or_else(|| self.data.clone());
         match listen {
@@ -163,6 +170,7 @@ impl Config {
         self.movable_clock = movable_clock.unwrap_or(self.movable_clock);
         self.isolation = isolation.unwrap_or(self.isolation);
         self.log_megabytes = log_megabytes.unwrap_or(self.log_megabytes);
+        self.forward.extend(forward);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 pub mod error;
 mod event_stream;
 mod everstep;
+mod forward;
 mod function_url;
 mod lambda;
 mod logs;
@@ -33,6 +34,7 @@ use crate::access::{Keys, Principal};
 use crate::clock::KeptClock;
 use crate::concurrency::Concurrency;
 use crate::downloads::{self, Downloads};
+use crate::forward::Forwards;
 use crate::function_urls::FunctionUrls;
 use crate::functions::Functions;
 use crate::layers::Layers;
@@ -41,8 +43,9 @@ use crate::listen::Peer;
 use crate::runner::Runner;
 use error::Error;
 use request::{Request, Response};
+pub use service::HOSTED;
 use service::{Asked, Operation, Protocol};
-use sigv4::Authorization;
+use sigv4::{Authorization, Payload};
 
 /// What operations work with.
 pub struct Services {
@@ -58,6 +61,8 @@ pub struct Services {
     pub layers: Layers,
     /// Where code can be fetched.
     pub downloads: Downloads,
+    /// The services that are not spoken here but passed on.
+    pub forwards: Forwards,
     /// Runs functions.
     pub runner: Arc<Runner>,
     /// The code of functions.
@@ -116,6 +121,15 @@ async fn serve(services: &Services, request: axum::extract::Request) -> axum::re
         return response;
     }
     let protocol = Protocol::of(&parts.headers);
+    if let Some(forward) = forward::addressed(services, &parts) {
+        return match Box::pin(forward::serve(services, forward, inside, &parts, body)).await {
+            Ok(response) => response,
+            Err(error) => {
+                debug!(request.id = request_id, forward.service = forward.name, %error, "not passed on");
+                respond(protocol.error(&error, &request_id), protocol, request_id)
+            }
+        };
+    }
     let answer = match handle(services, id, inside, &parts.method, &parts.uri, parts.headers, body).await {
         Ok(response) => response,
         Err(error) => {
@@ -124,6 +138,11 @@ async fn serve(services: &Services, request: axum::extract::Request) -> axum::re
             if error.status == 429 { response.with_header("retry-after", "1") } else { response }
         }
     };
+    respond(answer, protocol, request_id)
+}
+
+/// Writes what every answer has.
+fn respond(answer: Response, protocol: Protocol, request_id: String) -> axum::response::Response {
     let mut builder = http::Response::builder().status(answer.status).header("x-amzn-requestid", request_id);
     if !answer.headers.iter().any(|(name, _)| *name == "content-type") {
         builder = builder.header("content-type", protocol.content_type());
@@ -158,11 +177,9 @@ async fn handle(
         None => return Err(Error::unrecognized_client()),
     };
     let body = read_body(body, bytes_max).await?;
-    let principal = authenticate(services, &authorization, method, uri, &headers, &body)?;
-    if inside && principal == Principal::Operator {
-        return Err(Error::access_denied(
-            "This address is for function processes: use one that the server says it listens on.",
-        ));
+    let principal = authenticate(services, &authorization, method, uri, &headers, Payload::Whole(&body))?;
+    if inside {
+        check_is_process(&principal)?;
     }
     let (operation, parameters) = asked.operation(&body)?;
     let request = Request { id, operation: operation.name(), parameters, principal, query, headers, body };
@@ -189,12 +206,12 @@ fn authenticate(
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
-    body: &[u8],
+    payload: Payload<'_>,
 ) -> Result<Principal, Error> {
     let (principal, secret, session_token) =
         services.keys.find(authorization.access_key_id).ok_or_else(Error::unrecognized_client)?;
     let uri = uri.path_and_query().map_or("/", |path| path.as_str());
-    authorization.verify(&secret, method.as_str(), uri, headers, body, SystemTime::now())?;
+    authorization.verify(&secret, method.as_str(), uri, headers, payload, SystemTime::now())?;
     if let Some(expected) = session_token {
         let given = authorization.session_token.unwrap_or_default();
         if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
@@ -202,4 +219,14 @@ fn authenticate(
         }
     }
     Ok(principal)
+}
+
+/// Checks that a function process asks, where nobody else is served.
+fn check_is_process(principal: &Principal) -> Result<(), Error> {
+    match principal {
+        Principal::Process { .. } => Ok(()),
+        Principal::Operator => Err(Error::access_denied(
+            "This address is for function processes: use one that the server says it listens on.",
+        )),
+    }
 }

@@ -7,6 +7,7 @@ pub mod access;
 pub mod backup;
 pub mod clock;
 pub mod config;
+pub mod forward;
 pub mod functions;
 pub mod http;
 pub mod listen;
@@ -46,6 +47,7 @@ use concurrency::Concurrency;
 pub use config::Config;
 use downloads::Downloads;
 pub use everstep_worker::sandbox;
+use forward::{Forwards, endpoint_variable};
 use function_urls::FunctionUrls;
 use functions::Functions;
 use http::Services;
@@ -81,6 +83,7 @@ impl Server {
     /// If the data directory cannot be used, or the address is taken.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let sandbox = Arc::new(config.sandbox().await?);
+        let forwards = Forwards::open(&config.forward, &http::HOSTED, &config.region)?;
         let store = Arc::new(Sqlite::open(&config.data)?);
         backup::remove_leftovers(&config.data)
             .with_context(|| format!("cannot remove leftovers of backups in {}", config.data.display()))?;
@@ -105,6 +108,7 @@ impl Server {
             log_sink::StoreSink::start(logs.clone(), clock.clock().clone(), log_bytes_max, logs_stopped);
         let mut worker = config.worker(inside);
         worker.sandbox = Arc::clone(&sandbox);
+        worker.endpoint_variables = http::HOSTED.into_iter().chain(forwards.names()).map(endpoint_variable).collect();
         let supervisor = Supervisor::start(worker, keys.clone(), Arc::new(sink));
         let function_urls = FunctionUrls::new(catalog.clone(), config.function_url_base(addresses[0])?);
         let functions = Functions::new(catalog.clone(), config.place());
@@ -123,6 +127,7 @@ impl Server {
             concurrency,
             layers,
             downloads: Downloads::new(certificates.is_some()),
+            forwards,
             runner,
             code,
             logs,

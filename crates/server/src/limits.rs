@@ -154,3 +154,22 @@ pub(crate) const MEMBERS_SHOWN: usize = 10;
 
 /// Characters that the server's log shows of an unknown member. Everstep's own.
 pub(crate) const MEMBER_CHARACTERS_SHOWN: usize = 64;
+
+/// Largest body that is passed on to a real service whole, in bytes. Everstep's own: more than Bedrock (25 MB) and DynamoDB (16 MB) take.
+/// A body whose digest stands in the head is passed on as it comes, whatever its size.
+pub(crate) const FORWARD_BODY_BYTES_MAX: u64 = 26 * 1_048_576;
+
+/// Bytes of bodies that are held at the same time to be passed on. Everstep's own.
+pub(crate) const FORWARD_HELD_BYTES_MAX: u64 = 8 * FORWARD_BODY_BYTES_MAX;
+
+/// How long the body of a request may take to come that is passed on whole. Everstep's own.
+pub(crate) const FORWARD_BODY_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long it may take to connect to a real service. Everstep's own.
+pub(crate) const FORWARD_CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a real service may take until its answer begins. Everstep's own: as long as a function may run.
+pub(crate) const FORWARD_ANSWER_LIMIT: Duration = Duration::from_secs(900);
+
+/// Connections to a real service that are kept although nothing is sent on them. Everstep's own.
+pub(crate) const FORWARD_IDLE_CONNECTIONS_MAX: usize = 64;

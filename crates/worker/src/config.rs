@@ -11,6 +11,9 @@ use crate::sandbox::Sandbox;
 /// Told in one sentence what takes long (an installation), so that a person at a terminal knows.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// The variable that tells SDKs where Lambda is: without it a function cannot checkpoint.
+pub(crate) const LAMBDA_ENDPOINT: &str = "AWS_ENDPOINT_URL_LAMBDA";
+
 /// What may be fetched from the network. What is already there is used in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Install {
@@ -37,8 +40,10 @@ pub struct Config {
     pub stop_grace: Duration,
     /// Processes alive at once, over all functions; further invocations wait.
     pub processes_max: usize,
-    /// This server's URL as functions see it, for `AWS_ENDPOINT_URL_LAMBDA`.
+    /// This server's URL as functions see it.
     pub endpoint: String,
+    /// The variables that tell functions this URL, one for each service that is there.
+    pub endpoint_variables: Vec<String>,
     /// What is installed at the first use of a runtime, if it is missing.
     pub install: Install,
     /// Told what takes long.
@@ -59,6 +64,7 @@ impl Config {
             stop_grace: Duration::from_secs(2),
             processes_max: 64,
             endpoint: endpoint.into(),
+            endpoint_variables: vec![LAMBDA_ENDPOINT.into()],
             install: Install::Everything,
             progress: Arc::new(|_| {}),
             sandbox: Arc::new(Sandbox::none()),

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::config::LAMBDA_ENDPOINT;
 use crate::language::Toolchain;
 use crate::sandbox::Paths;
 use crate::{Config, Credentials, Function, LogFormat, Runtime};
@@ -41,8 +42,12 @@ pub(crate) fn variables(
     set("TZ", ":UTC".into());
     set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into());
     set("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000".into());
-    // Only Lambda's endpoint is set: AWS_ENDPOINT_URL would capture the function's calls to every other service.
-    set("AWS_ENDPOINT_URL_LAMBDA", config.endpoint.clone().into());
+    // One for each service: AWS_ENDPOINT_URL would capture the function's calls to every other one. A function that sets
+    // it has an endpoint of its own for all but Lambda.
+    let has_own = function.environment.contains_key("AWS_ENDPOINT_URL");
+    for name in config.endpoint_variables.iter().filter(|name| !has_own || *name == LAMBDA_ENDPOINT) {
+        set(name, config.endpoint.clone().into());
+    }
     // Without it SDKs ask the machine's metadata service, and wait for it where there is none.
     set("AWS_EC2_METADATA_DISABLED", "true".into());
     // The home directory is private too: SDKs would read the operator's ~/.aws/config.

@@ -131,6 +131,11 @@ impl Error {
         Self::new(403, "InvalidSignatureException", "message", message.into())
     }
 
+    /// The body is not the one that was signed.
+    pub fn other_content() -> Self {
+        Self::invalid_signature("The provided 'x-amz-content-sha256' header does not match what was computed.")
+    }
+
     /// The key may not do that.
     pub fn access_denied(message: impl Into<String>) -> Self {
         Self::new(403, "AccessDeniedException", "Message", message.into())
@@ -169,6 +174,11 @@ impl Error {
     /// The server's fault, for the time being.
     pub fn service(message: impl Into<String>) -> Self {
         Self::new(500, "ServiceException", "Message", message.into())
+    }
+
+    /// A service that requests are passed on to cannot be reached.
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Self::new(503, "ServiceUnavailable", "message", message.into())
     }
 
     /// Returns the JSON body.

@@ -26,7 +26,7 @@ use tracing::{debug, warn};
 use super::error::Error;
 use super::lambda::{plain_invocation, run_durable};
 use super::request::{Request, parse_query};
-use super::sigv4::Authorization;
+use super::sigv4::{Authorization, Payload};
 use super::{Services, authenticate, read_body};
 use crate::access::Principal;
 use crate::function_urls::{AuthType, FunctionUrl, InvokeMode, id_of};
@@ -138,7 +138,7 @@ fn signer(services: &Services, parts: &Parts, query: &[(String, String)], body: 
     if authorization.service != "lambda" {
         return Err(Error::invalid_signature("Credential should be scoped to correct service: 'lambda'."));
     }
-    match authenticate(services, &authorization, &parts.method, &parts.uri, &parts.headers, body)? {
+    match authenticate(services, &authorization, &parts.method, &parts.uri, &parts.headers, Payload::Whole(body))? {
         Principal::Operator => Ok(authorization.access_key_id.into()),
         Principal::Process { .. } => Err(Error::forbidden()),
     }

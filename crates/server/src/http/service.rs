@@ -7,6 +7,9 @@ use super::request::Response;
 use super::{everstep, lambda, logs, query, sts};
 use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 
+/// AWS's services that are spoken here, by the names that requests are signed for.
+pub const HOSTED: [&str; 3] = ["lambda", "logs", "sts"];
+
 /// An operation of one of the services that are spoken here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -58,7 +61,11 @@ impl Asked {
                 let (operation, parameters) = everstep::Operation::find(method, path)?;
                 (Operation::Everstep(operation), parameters)
             }
-            _ => return Err(Error::not_served(format!("Everstep does not serve the service `{service}`."))),
+            _ => {
+                return Err(Error::not_served(format!(
+                    "Everstep does not serve the service `{service}`: pass it on to a real one by a table [forward.{service}] in the configuration file."
+                )));
+            }
         };
         Ok(Self::Operation(operation, parameters))
     }

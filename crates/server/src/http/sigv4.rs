@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+    UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
 use http::HeaderMap;
@@ -33,6 +34,15 @@ pub struct Authorization<'a> {
     signed_at: SystemTime,
     /// How long a presigned URL is good for; `None` if the signature came in the header.
     expires_in: Option<Duration>,
+}
+
+/// What is known of a body when its signature is checked.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// The digest that was signed, or a word in its place: whoever reads the body compares.
+    Signed(&'a str),
 }
 
 /// What a signature takes up of a query.
@@ -112,6 +122,11 @@ impl<'a> Authorization<'a> {
         Ok(Self { access_key_id, session_token, region, service, signed_headers, signature, signed_at, expires_in })
     }
 
+    /// Tells whether the signature is in the query.
+    pub fn is_presigned(&self) -> bool {
+        self.expires_in.is_some()
+    }
+
     /// Checks that `secret` made this signature over the request, not too long ago.
     ///
     /// # Errors
@@ -122,7 +137,7 @@ impl<'a> Authorization<'a> {
         method: &str,
         uri: &str,
         headers: &HeaderMap,
-        body: &[u8],
+        payload: Payload<'_>,
         now: SystemTime,
     ) -> Result<(), Error> {
         check_time(self.signed_at, self.expires_in.unwrap_or(CLOCK_SKEW_MAX), now)?;
@@ -130,12 +145,13 @@ impl<'a> Authorization<'a> {
         if !host || !self.signed_headers.contains(&"host") {
             return Err(Error::invalid_signature("'Host' must be a 'SignedHeader' in the AWS Authorization."));
         }
-        let payload_hash = headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
-        let content_hash = hex(&Sha256::digest(body));
-        if payload_hash.is_some_and(|claimed| claimed != content_hash) {
-            return Err(Error::invalid_signature(
-                "The provided 'x-amz-content-sha256' header does not match what was computed.",
-            ));
+        let content_hash = match payload {
+            Payload::Whole(body) => hex(&Sha256::digest(body)),
+            Payload::Signed(hash) => hash.into(),
+        };
+        let claimed = headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
+        if claimed.is_some_and(|claimed| claimed != content_hash) {
+            return Err(Error::other_content());
         }
         let expected = self.expected(secret, method, uri, headers, content_hash)?;
         if expected.as_bytes().ct_eq(self.signature.as_bytes()).into() {
@@ -161,7 +177,11 @@ impl<'a> Authorization<'a> {
         let token = self.session_token.filter(|_| token_is_signed).map(Into::into);
         let identity = Credentials::new(self.access_key_id, secret, token, None, "request").into();
         let mut settings = SigningSettings::default();
-        settings.percent_encoding_mode = PercentEncodingMode::Double;
+        // S3 takes paths as they are. Source: AWS General Reference, Signature Version 4.
+        (settings.percent_encoding_mode, settings.uri_path_normalization_mode) = match self.service {
+            "s3" => (PercentEncodingMode::Single, UriPathNormalizationMode::Disabled),
+            _ => (PercentEncodingMode::Double, UriPathNormalizationMode::Enabled),
+        };
         settings.excluded_headers = None;
         settings.expires_in = self.expires_in;
         settings.signature_location =
@@ -210,7 +230,7 @@ fn read_date(text: &str, scope: &str, place: &str) -> Result<SystemTime, Error> 
 }
 
 /// Returns a URI without what a presigned URL adds to it: the signer adds it anew.
-fn without_signature(uri: &str) -> String {
+pub fn without_signature(uri: &str) -> String {
     let Some((path, query)) = uri.split_once('?') else { return uri.into() };
     let kept: Vec<&str> = query
         .split('&')
@@ -243,7 +263,8 @@ fn check_time(signed_at: SystemTime, good_for: Duration, now: SystemTime) -> Res
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Writes bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(nibble.into(), 16).expect("four bits are a digit");
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
 }

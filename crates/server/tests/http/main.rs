@@ -4,6 +4,7 @@ mod asynchronous;
 mod concurrency;
 mod durable;
 mod everstep;
+mod forward;
 mod function_urls;
 mod functions;
 mod invoke;

@@ -40,7 +40,7 @@ async fn unknown_operations_and_services_are_named() {
     x-amzn-errortype: NotImplementedException
     {
       "Type": "Service",
-      "message": "Everstep does not serve the service `glacier`."
+      "message": "Everstep does not serve the service `glacier`: pass it on to a real one by a table [forward.glacier] in the configuration file."
     }
     "#);
 }
