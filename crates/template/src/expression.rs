@@ -24,8 +24,9 @@ pub enum Expression {
     Ref(String),
     /// `Fn::GetAtt`: a resource and the name of its attribute.
     GetAtt(String, Box<Expression>),
-    /// `Fn::Sub`: texts one after the other.
-    Sub(Vec<Expression>),
+    /// `Fn::Sub`: texts and values one after the other. A value that is used twice is there once: who nests such
+    /// uses must not get the product of them.
+    Sub(Vec<Piece>, Vec<Expression>),
     /// `Fn::Join`: the delimiter and the list.
     Join(String, Box<Expression>),
     /// `Fn::Select`: the index and the list.
@@ -44,6 +45,15 @@ pub enum Expression {
     Cidr(Vec<Expression>),
     /// `Fn::GetAZs`: the region, or an empty text for the stack's.
     GetAzs(Box<Expression>),
+}
+
+/// A piece of a `Fn::Sub`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// As it is.
+    Text(String),
+    /// The value at this position of the list that comes with it.
+    Value(usize),
 }
 
 /// What one part of a template needs of a resource (or a parameter, by `Ref`).
@@ -97,7 +107,7 @@ impl Expression {
         }
     }
 
-    /// Writes the long form: what [`Expression::read`] reads.
+    /// Writes the long form, as somebody might have written it.
     pub fn to_value(&self) -> Value {
         let list = |items: &[Self]| items.iter().map(Self::to_value).collect::<Vec<_>>();
         match self {
@@ -107,7 +117,7 @@ impl Expression {
             Self::Map(members) => members.iter().map(|(name, member)| (name.clone(), member.to_value())).collect(),
             Self::Ref(name) => json!({ "Ref": name }),
             Self::GetAtt(resource, attribute) => json!({ "Fn::GetAtt": [resource, attribute.to_value()] }),
-            Self::Sub(parts) => json!({ "Fn::Join": ["", list(parts)] }),
+            Self::Sub(pieces, values) => write_sub(pieces, values),
             Self::Join(delimiter, items) => json!({ "Fn::Join": [delimiter, items.to_value()] }),
             Self::Select(index, items) => json!({ "Fn::Select": [index.to_value(), items.to_value()] }),
             Self::Split(delimiter, text) => json!({ "Fn::Split": [delimiter, text.to_value()] }),
@@ -147,6 +157,18 @@ impl Expression {
         });
     }
 
+    /// Calls `visit` for the resource and the attribute of each `${Resource.Attribute}`, however deep.
+    pub(crate) fn each_attribute_in_sub<'a>(&'a self, visit: &mut impl FnMut(&'a str, &'a str)) {
+        self.each(&mut |expression| {
+            let Self::Sub(_, values) = expression else { return };
+            for value in values {
+                if let Self::GetAtt(resource, attribute) = value {
+                    visit(resource, attribute.value().and_then(Value::as_str).unwrap_or_default());
+                }
+            }
+        });
+    }
+
     /// Calls `visit` for the name of each map that is written in the template, however deep.
     pub(crate) fn each_mapping<'a>(&'a self, visit: &mut impl FnMut(&'a str)) {
         self.each(&mut |expression| {
@@ -174,11 +196,14 @@ impl Expression {
         }
     }
 
+    /// Calls `visit` for this and all in it.
     fn each<'a>(&'a self, visit: &mut impl FnMut(&'a Self)) {
         visit(self);
         match self {
             Self::Value(_) | Self::NoValue | Self::Ref(_) => {}
-            Self::List(parts) | Self::Sub(parts) | Self::Cidr(parts) => parts.iter().for_each(|part| part.each(visit)),
+            Self::List(parts) | Self::Sub(_, parts) | Self::Cidr(parts) => {
+                parts.iter().for_each(|part| part.each(visit))
+            }
             Self::Map(members) => members.values().for_each(|part| part.each(visit)),
             Self::GetAtt(_, part)
             | Self::Join(_, part)
@@ -230,10 +255,10 @@ fn read_function(function: &str, arguments: &Value) -> Result<Expression, Invali
             if empty { Err(Invalid::error(FORM)) } else { Ok(Expression::GetAtt(resource.into(), boxed(&attribute)?)) }
         }
         ("Fn::Sub", items) => match (arguments, items) {
-            (Value::String(text), _) => read_sub(text, &BTreeMap::new()),
+            (Value::String(text), _) => read_sub(text, BTreeMap::new()),
             (_, Some([Value::String(text), Value::Object(variables)])) => {
                 let read = |(name, value): (&String, &Value)| Ok((name.clone(), Expression::read(value)?));
-                read_sub(text, &variables.iter().map(read).collect::<Result<_, _>>()?)
+                read_sub(text, variables.iter().map(read).collect::<Result<_, _>>()?)
             }
             _ => Err(Invalid::error(
                 "One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first \
@@ -310,8 +335,10 @@ fn read_function(function: &str, arguments: &Value) -> Result<Expression, Invali
 }
 
 /// `text ${Name} text ${Name.Attribute} ${!Literal}`.
-fn read_sub(text: &str, variables: &BTreeMap<String, Expression>) -> Result<Expression, Invalid> {
-    let mut parts = vec![];
+fn read_sub(text: &str, mut variables: BTreeMap<String, Expression>) -> Result<Expression, Invalid> {
+    let mut pieces = vec![];
+    let mut values = vec![];
+    let mut positions: BTreeMap<&str, usize> = BTreeMap::new();
     let mut literal = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -331,21 +358,51 @@ fn read_sub(text: &str, variables: &BTreeMap<String, Expression>) -> Result<Expr
                 "variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons",
             ));
         }
-        parts.push(Expression::Value(std::mem::take(&mut literal).into()));
-        parts.push(match (variables.get(name), name.split_once('.')) {
-            (Some(variable), _) => variable.clone(),
-            (None, Some((resource, attribute))) => {
-                Expression::GetAtt(resource.into(), Box::new(Expression::Value(attribute.into())))
-            }
-            (None, None) => Expression::Ref(name.into()),
+        pieces.push(Piece::Text(std::mem::take(&mut literal)));
+        let position = *positions.entry(name).or_insert_with(|| {
+            values.push(match (variables.remove(name), name.split_once('.')) {
+                (Some(variable), _) => variable,
+                (None, Some((resource, attribute))) => {
+                    Expression::GetAtt(resource.into(), Box::new(Expression::Value(attribute.into())))
+                }
+                (None, None) => Expression::Ref(name.into()),
+            });
+            values.len() - 1
         });
+        pieces.push(Piece::Value(position));
     }
     literal.push_str(rest);
-    parts.push(Expression::Value(literal.into()));
-    parts.retain(|part| part.value().and_then(Value::as_str) != Some(""));
-    match parts.as_slice() {
-        [] => Ok(Expression::Value("".into())),
-        [Expression::Value(text @ Value::String(_))] => Ok(Expression::Value(text.clone())),
-        _ => Ok(Expression::Sub(parts)),
+    pieces.push(Piece::Text(literal));
+    pieces.retain(|piece| *piece != Piece::Text(String::new()));
+    Ok(match pieces.as_slice() {
+        [] => Expression::Value("".into()),
+        [Piece::Text(text)] => Expression::Value(text.as_str().into()),
+        _ => Expression::Sub(pieces, values),
+    })
+}
+
+fn write_sub(pieces: &[Piece], values: &[Expression]) -> Value {
+    let mut text = String::new();
+    let mut variables = Map::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(piece) => text.push_str(&piece.replace("${", "${!")),
+            Piece::Value(position) => {
+                let value = &values[*position];
+                let name = match value {
+                    Expression::Ref(name) => name.clone(),
+                    Expression::GetAtt(resource, attribute) if attribute.value().is_some_and(Value::is_string) => {
+                        format!("{resource}.{}", attribute.to_value().as_str().unwrap_or_default())
+                    }
+                    _ => {
+                        let name = format!("Value{position}");
+                        variables.entry(name.clone()).or_insert_with(|| value.to_value());
+                        name
+                    }
+                };
+                text.push_str(&format!("${{{name}}}"));
+            }
+        }
     }
+    if variables.is_empty() { json!({ "Fn::Sub": text }) } else { json!({ "Fn::Sub": [text, variables] }) }
 }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value};
 
-use crate::expression::Expression;
+use crate::expression::{Expression, Piece};
 use crate::limits::EVALUATED_BYTES_MAX;
 use crate::{Invalid, cidr};
 
@@ -64,7 +64,7 @@ impl Scope<'_> {
             }
             Expression::Ref(name) => self.reference(name),
             Expression::GetAtt(resource, attribute) => self.attribute(resource, attribute),
-            Expression::Sub(parts) => self.sub(parts),
+            Expression::Sub(pieces, values) => self.sub(pieces, values),
             Expression::Join(delimiter, items) => self.join(delimiter, items),
             Expression::Select(index, items) => self.select(index, items),
             Expression::Split(delimiter, text) => match self.reduce(text)? {
@@ -155,31 +155,32 @@ impl Scope<'_> {
         }
     }
 
-    fn sub(&self, parts: &[Expression]) -> Result<Expression, Invalid> {
-        let parts = self.each(parts)?;
-        if let Some(name) =
-            parts.iter().find(|part| matches!(part, Expression::List(_) | Expression::Map(_) | Expression::NoValue))
-        {
-            return Err(not_a_text(name));
-        }
-        let mut merged: Vec<Expression> = vec![];
-        for part in parts {
-            let part = match part {
-                Expression::Value(value) => {
-                    Expression::Value(text_of(&value).ok_or_else(|| not_a_text(&Expression::Value(value)))?.into())
-                }
-                unknown => unknown,
+    fn sub(&self, pieces: &[Piece], values: &[Expression]) -> Result<Expression, Invalid> {
+        let values = self.each(values)?;
+        let mut merged = vec![];
+        for piece in pieces {
+            let text = match piece {
+                Piece::Text(text) => text.clone(),
+                Piece::Value(position) => match &values[*position] {
+                    Expression::Value(value) => text_of(value).ok_or_else(|| not_a_text(&values[*position]))?,
+                    value @ (Expression::List(_) | Expression::Map(_) | Expression::NoValue) => {
+                        return Err(not_a_text(value));
+                    }
+                    _ => {
+                        merged.push(piece.clone());
+                        continue;
+                    }
+                },
             };
-            match (merged.last_mut(), part) {
-                (Some(Expression::Value(Value::String(text))), Expression::Value(Value::String(more))) => {
-                    text.push_str(&more)
-                }
-                (_, part) => merged.push(part),
+            self.charge(text.len())?;
+            match merged.last_mut() {
+                Some(Piece::Text(before)) => before.push_str(&text),
+                Some(Piece::Value(_)) | None => merged.push(Piece::Text(text)),
             }
         }
         match merged.as_slice() {
-            [Expression::Value(text)] => self.known(text.clone()),
-            _ => Ok(Expression::Sub(merged)),
+            [Piece::Text(text)] => self.known(text.as_str().into()),
+            _ => Ok(Expression::Sub(merged, values)),
         }
     }
 
@@ -230,13 +231,17 @@ impl Scope<'_> {
 
     /// A value that was made: it counts.
     fn known(&self, value: Value) -> Result<Expression, Invalid> {
-        self.bytes.set(self.bytes.get().saturating_add(weight(&value)));
-        if self.bytes.get() > EVALUATED_BYTES_MAX {
-            return Err(Invalid::error(format!(
-                "the functions of the template make more than {EVALUATED_BYTES_MAX} bytes"
-            )));
-        }
+        self.charge(weight(&value))?;
         Ok(Expression::Value(value))
+    }
+
+    /// Fails if too much is made.
+    fn charge(&self, bytes: usize) -> Result<(), Invalid> {
+        self.bytes.set(self.bytes.get().saturating_add(bytes));
+        if self.bytes.get() <= EVALUATED_BYTES_MAX {
+            return Ok(());
+        }
+        Err(Invalid::error(format!("the functions of the template make more than {EVALUATED_BYTES_MAX} bytes")))
     }
 }
 

@@ -192,6 +192,7 @@ impl Template {
         let mut unresolved: BTreeSet<&str> =
             depends_on.into_iter().filter(|name| !self.resources.contains_key(*name)).collect();
         let mut undefined = None;
+        let mut undefined_in_sub = None;
         let mut conditions = BTreeSet::new();
         let mut mappings = BTreeSet::new();
         for expression in expressions {
@@ -202,12 +203,20 @@ impl Template {
                 Some(_) if !self.resources.contains_key(reference.name) => undefined = Some(reference.name),
                 None | Some(_) => {}
             });
+            expression.each_attribute_in_sub(&mut |name, attribute| {
+                if !self.resources.contains_key(name) {
+                    undefined_in_sub = Some(format!("{name}.{attribute}"));
+                }
+            });
             expression.each_condition(&mut |name| {
                 conditions.insert(name);
             });
             expression.each_mapping(&mut |name| {
                 mappings.insert(name);
             });
+        }
+        if let Some(path) = undefined_in_sub {
+            return Err(Invalid::error(format!("instance of Fn::Sub references invalid resource attribute {path}")));
         }
         if let Some(name) = undefined {
             return Err(Invalid::error(format!("instance of Fn::GetAtt references undefined resource {name}")));

@@ -2,5 +2,9 @@
 
 mod documents;
 mod functions;
+mod laws;
+mod parameters;
 mod plans;
+mod sections;
 mod support;
+mod types;
