@@ -34,6 +34,8 @@ enum Chore {
     Record,
     /// Measure the release build: prints a table, writes target/bench.json and docs/benchmarks.md
     Bench(bench::Bench),
+    /// Deploy the examples with SAM CLI, AWS CLI and CDK as they are, and print what passed
+    AwsTools(test::AwsTools),
     /// Write what is generated: docs/limits.md
     Generate,
 }
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Chore::Chaos(chaos) => chaos.run(),
         Chore::Record => test::record(),
         Chore::Bench(bench) => bench.run(),
+        Chore::AwsTools(tools) => tools.run(),
         Chore::Generate => generate::generate(),
     };
     match done {

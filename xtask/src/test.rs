@@ -43,6 +43,14 @@ pub struct Chaos {
     seed: Option<u64>,
 }
 
+/// Deploy the examples with AWS's tools.
+#[derive(Args)]
+pub struct AwsTools {
+    /// Only this tool: sam, aws or cdk
+    #[arg(long)]
+    only: Option<String>,
+}
+
 impl Test {
     /// Runs them.
     pub fn run(self) -> anyhow::Result<()> {
@@ -95,6 +103,28 @@ impl Chaos {
         }
         run(python, &arguments, &environment(&binary()))
     }
+}
+
+impl AwsTools {
+    /// Runs it.
+    pub fn run(self) -> anyhow::Result<()> {
+        let python = set_up()?;
+        let [sam, aws] = [sam_cli()?, python.replace("/bin/python", "/bin/aws")];
+        say("deploying the examples with AWS's tools");
+        let mut arguments = vec!["tests/tools/aws_tools.py", "--sam", &sam, "--aws", &aws];
+        if let Some(only) = &self.only {
+            arguments.extend(["--only", only]);
+        }
+        run(&python, &arguments, &environment(&binary()))
+    }
+}
+
+/// Returns the program of SAM CLI.
+fn sam_cli() -> anyhow::Result<String> {
+    let file = "tests/tools/requirements.txt";
+    let requirements = fs::read_to_string(root().join(file)).with_context(|| format!("cannot read {file}"))?;
+    let python = tools::python_with("tools/sam", &requirements, &["--requirement", file])?;
+    Ok(python.replace("/bin/python", "/bin/sam"))
 }
 
 /// Records the command line at work.

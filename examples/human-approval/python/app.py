@@ -4,8 +4,13 @@ import json
 import os
 import urllib.request
 
-from aws_durable_execution_sdk_python import CallbackTimeoutError, DurableContext, StepContext, durable_execution
-from aws_durable_execution_sdk_python import durable_step
+from aws_durable_execution_sdk_python import (
+    CallbackTimeoutError,
+    DurableContext,
+    StepContext,
+    durable_execution,
+    durable_step,
+)
 from aws_durable_execution_sdk_python.config import Duration, WaitForCallbackConfig
 
 FREE_LIMIT = 100

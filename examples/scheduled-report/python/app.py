@@ -8,7 +8,7 @@ from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitS
 POLLS_OF_AN_EXPORT = 3
 
 UNTIL_READY = create_wait_strategy(
-    WaitStrategyConfig(should_continue_polling=lambda export: not export["ready"], initial_delay=Duration.from_minutes(1))
+    WaitStrategyConfig(lambda export: not export["ready"], initial_delay=Duration.from_minutes(1))
 )
 
 
