@@ -43,3 +43,23 @@ def test_quick_start_runs_as_written(server: EverstepServer, tmp_path: Path):
             assert "cooling-off" in done.stdout, done.stdout
     for result in ("result.json", "result-js.json"):
         assert "charged 42 EUR" in (tmp_path / result).read_text()
+
+
+def test_deploying_runs_as_written(server: EverstepServer, tmp_path: Path):
+    text = (REPOSITORY / "docs" / "deploying.md").read_text()
+    ((name, content),) = FILE.findall(text)
+    (tmp_path / name).write_text(content)
+    path = [Path(sys.executable).parent, BINARY.parent, os.environ["PATH"]]
+    environment = {**os.environ, **server.environment(), "PATH": ":".join(map(str, path))}
+    for commands in COMMANDS.findall(text):
+        done = subprocess.run(
+            ["bash", "-euc", commands],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "greeting.json").read_text() == '"welcome"'

@@ -28,8 +28,8 @@ pub struct AccessKey {
     pub description: String,
 }
 
-/// Who sent a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who sent a request, and who a stack's resources are made for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
     /// The operator, who may do everything.
     Operator,

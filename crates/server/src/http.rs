@@ -1,16 +1,18 @@
 //! The HTTP edge: read a request, know its sender, find its operation, answer in AWS's terms.
 
+mod cloudformation;
 pub mod error;
 mod event_stream;
 mod everstep;
 mod forward;
 mod function_url;
-mod lambda;
+pub mod lambda;
 mod logs;
 mod marker;
+pub mod on_behalf;
 mod query;
 pub mod request;
-mod service;
+pub mod service;
 mod sigv4;
 mod sts;
 
@@ -41,6 +43,7 @@ use crate::layers::Layers;
 use crate::limits::BODY_BYTES_MAX;
 use crate::listen::Peer;
 use crate::runner::Runner;
+use crate::stacks::Stacks;
 use error::Error;
 use request::{Request, Response};
 pub use service::HOSTED;
@@ -59,6 +62,8 @@ pub struct Services {
     pub concurrency: Concurrency,
     /// The layers.
     pub layers: Layers,
+    /// The stacks.
+    pub stacks: Stacks,
     /// Where code can be fetched.
     pub downloads: Downloads,
     /// The services that are not spoken here but passed on.
@@ -182,12 +187,19 @@ async fn handle(
         check_is_process(&principal)?;
     }
     let (operation, parameters) = asked.operation(&body)?;
-    let request = Request { id, operation: operation.name(), parameters, principal, query, headers, body };
+    let on_behalf = false;
+    let request = Request { id, operation: operation.name(), parameters, principal, on_behalf, query, headers, body };
+    perform(services, operation, &request).await
+}
+
+/// Carries out an operation, if its sender may ask for it.
+async fn perform(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
     match operation {
-        Operation::Lambda(operation) => lambda::serve(services, operation, &request).await,
-        Operation::Logs(operation) => logs::serve(services, operation, &request).await,
-        Operation::Sts(operation) => sts::serve(services, operation, &request).await,
-        Operation::Everstep(operation) => everstep::serve(services, operation, &request).await,
+        Operation::Cloudformation(operation) => cloudformation::serve(services, operation, request).await,
+        Operation::Lambda(operation) => lambda::serve(services, operation, request).await,
+        Operation::Logs(operation) => logs::serve(services, operation, request).await,
+        Operation::Sts(operation) => sts::serve(services, operation, request).await,
+        Operation::Everstep(operation) => everstep::serve(services, operation, request).await,
     }
 }
 

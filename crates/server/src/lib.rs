@@ -12,6 +12,7 @@ pub mod functions;
 pub mod http;
 pub mod listen;
 pub mod runtimes;
+pub mod stacks;
 
 mod concurrency;
 mod destinations;
@@ -55,6 +56,7 @@ use layers::Layers;
 use listen::{Bound, Certificates, Listeners, Peer};
 use runner::Runner;
 use sandbox::Sandbox;
+use stacks::{Stacks, executor};
 
 /// How long requests under way may take to end when the server stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -72,6 +74,7 @@ pub struct Server {
     stop_logs: watch::Sender<bool>,
     http: JoinHandle<()>,
     task_loop: JoinHandle<()>,
+    executor: JoinHandle<()>,
     log_writer: JoinHandle<()>,
     store: Arc<Sqlite>,
 }
@@ -112,7 +115,8 @@ impl Server {
         let supervisor = Supervisor::start(worker, keys.clone(), Arc::new(sink));
         let function_urls = FunctionUrls::new(catalog.clone(), config.function_url_base(addresses[0])?);
         let functions = Functions::new(catalog.clone(), config.place());
-        let layers = Layers::new(catalog, config.place());
+        let layers = Layers::new(catalog.clone(), config.place());
+        let (stacks, begun) = Stacks::open(catalog, config.place());
         let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
         let code = Arc::new(code::Store::new(&config.data));
         let runner = Arc::new(Runner::new(functions.clone(), code.clone(), keys.clone(), supervisor.clone()));
@@ -126,6 +130,7 @@ impl Server {
             function_urls,
             concurrency,
             layers,
+            stacks,
             downloads: Downloads::new(certificates.is_some()),
             forwards,
             runner,
@@ -136,6 +141,7 @@ impl Server {
             store: store.clone(),
             data: config.data.clone(),
         });
+        let executor = tokio::spawn(executor::run(services.clone(), begun, stopped.clone()));
         let router = http::router(services).into_make_service_with_connect_info::<Peer>();
         // What is tapped tells its peer's address.
         let listener = listeners.tap_io(|_| {});
@@ -161,6 +167,7 @@ impl Server {
             stop_logs,
             http,
             task_loop,
+            executor,
             log_writer,
             store,
         })
@@ -206,9 +213,14 @@ impl Server {
 
     /// Ends it. What was acknowledged stays; what was under way is done again after the next start.
     pub async fn stop(self) {
-        let Self { stop, stop_logs, mut http, task_loop, supervisor, log_writer, store, .. } = self;
+        let Self { stop, stop_logs, mut http, task_loop, mut executor, supervisor, log_writer, store, .. } = self;
         stop.send_replace(true);
         let _ = task_loop.await;
+        // A resource that is being made is made; what comes after it is for the next start.
+        if tokio::time::timeout(DRAIN_LIMIT, &mut executor).await.is_err() {
+            info!("work on stacks was cut off");
+            executor.abort();
+        }
         // Callers that wait for an execution would keep the listener; they ask again after the restart.
         if tokio::time::timeout(DRAIN_LIMIT, &mut http).await.is_err() {
             info!("requests under way were cut off");

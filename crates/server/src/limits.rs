@@ -173,3 +173,51 @@ pub(crate) const FORWARD_ANSWER_LIMIT: Duration = Duration::from_secs(900);
 
 /// Connections to a real service that are kept although nothing is sent on them. Everstep's own.
 pub(crate) const FORWARD_IDLE_CONNECTIONS_MAX: usize = 64;
+
+/// Longest name of a stack or a change set, in characters. Source: CloudFormation API, `StackName`.
+pub(crate) const STACK_NAME_CHARACTERS_MAX: usize = 128;
+
+/// Most tags of a stack. Source: CloudFormation API, `Tags`.
+pub(crate) const STACK_TAGS_MAX: usize = 50;
+
+/// Deleted stacks that can still be described; the ones that were deleted first are forgotten. Everstep's own; on AWS they stay 90 days.
+pub(crate) const DELETED_STACKS_KEPT: usize = 50;
+
+/// Change sets of a stack; the oldest ones make room. Everstep's own.
+pub(crate) const CHANGE_SETS_KEPT: usize = 100;
+
+/// Events of a stack that stay when work on it ends; the oldest ones are forgotten. Everstep's own; on AWS they stay 90 days.
+pub(crate) const EVENTS_KEPT: usize = 4_000;
+
+/// Resources of a stack that are made at the same time. Everstep's own.
+pub(crate) const RESOURCES_AT_ONCE: usize = 16;
+
+/// Stacks on a page. Source: CloudFormation API, `DescribeStacks` and `ListStacks`.
+pub(crate) const STACKS_LISTED: usize = 100;
+
+/// Events of a stack on a page. Source: CloudFormation API, `DescribeStackEvents`.
+pub(crate) const STACK_EVENTS_LISTED: usize = 100;
+
+/// Resources of a stack on a page. Source: CloudFormation API, `ListStackResources`.
+pub(crate) const STACK_RESOURCES_LISTED: usize = 100;
+
+/// Changes of a change set on a page. Everstep's own.
+pub(crate) const CHANGES_LISTED: usize = 100;
+
+/// Exports on a page. Source: CloudFormation API, `ListExports`.
+pub(crate) const EXPORTS_LISTED: usize = 100;
+
+/// Characters that are drawn for the name of a resource. Source: CloudFormation User Guide, generated names.
+pub(crate) const GENERATED_NAME_RANDOM_CHARACTERS: usize = 12;
+
+/// Longest name that is made for a resource whose type has no limit, in characters. Everstep's own.
+pub(crate) const GENERATED_NAME_CHARACTERS_MAX: usize = 128;
+
+/// Longest name of a function, in characters. Source: Lambda API, `FunctionName`.
+pub(crate) const FUNCTION_NAME_CHARACTERS_MAX: usize = 64;
+
+/// Longest name of a layer, in characters. Source: Lambda API, `LayerName`.
+pub(crate) const LAYER_NAME_CHARACTERS_MAX: usize = 140;
+
+/// Largest source file in a template, in bytes. Source: CloudFormation User Guide, `AWS::Lambda::Function Code`.
+pub(crate) const INLINE_CODE_BYTES_MAX: usize = 4_194_304;

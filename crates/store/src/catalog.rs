@@ -44,12 +44,36 @@ pub enum Kind {
     Clock,
     /// Where a function URL leads.
     FunctionUrl,
+    /// A stack.
+    Stack,
+    /// A resource of a stack.
+    StackResource,
+    /// A template that a stack is made of.
+    StackTemplate,
+    /// What a template would change.
+    ChangeSet,
+    /// What happened to a stack.
+    StackEvent,
+    /// A value that a stack exports.
+    StackExport,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Function, Self::Layer, Self::AccessKey, Self::TokenKey, Self::Clock, Self::FunctionUrl];
+    pub const ALL: [Self; 12] = [
+        Self::Function,
+        Self::Layer,
+        Self::AccessKey,
+        Self::TokenKey,
+        Self::Clock,
+        Self::FunctionUrl,
+        Self::Stack,
+        Self::StackResource,
+        Self::StackTemplate,
+        Self::ChangeSet,
+        Self::StackEvent,
+        Self::StackExport,
+    ];
 
     /// Returns the name that it is stored by.
     pub const fn as_str(self) -> &'static str {
@@ -60,6 +84,12 @@ impl Kind {
             Self::TokenKey => "token_key",
             Self::Clock => "clock",
             Self::FunctionUrl => "function_url",
+            Self::Stack => "stack",
+            Self::StackResource => "stack_resource",
+            Self::StackTemplate => "stack_template",
+            Self::ChangeSet => "change_set",
+            Self::StackEvent => "stack_event",
+            Self::StackExport => "stack_export",
         }
     }
 }

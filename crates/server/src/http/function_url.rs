@@ -163,6 +163,7 @@ async fn invoke(
         operation: "InvokeFunctionUrl",
         parameters: Vec::new(),
         principal: Principal::Operator,
+        on_behalf: false,
         query: Vec::new(),
         headers: headers.into_iter().collect(),
         body: event.into(),

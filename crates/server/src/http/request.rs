@@ -27,6 +27,8 @@ pub struct Request {
     pub parameters: Vec<String>,
     /// Who asks.
     pub principal: Principal,
+    /// Whether the server asks for somebody, and may give names that are reserved for it.
+    pub on_behalf: bool,
     /// The query, decoded, in order.
     pub query: Vec<(String, String)>,
     /// The headers.

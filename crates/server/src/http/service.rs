@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::error::Error;
 use super::request::Response;
-use super::{everstep, lambda, logs, query, sts};
+use super::{cloudformation, everstep, lambda, logs, query, sts};
 use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 
 /// AWS's services that are spoken here, by the names that requests are signed for.
@@ -13,6 +13,8 @@ pub const HOSTED: [&str; 3] = ["lambda", "logs", "sts"];
 /// An operation of one of the services that are spoken here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
+    /// Of CloudFormation.
+    Cloudformation(cloudformation::Operation),
     /// Of AWS Lambda.
     Lambda(lambda::Operation),
     /// Of CloudWatch Logs.
@@ -21,6 +23,12 @@ pub enum Operation {
     Sts(sts::Operation),
     /// Of Everstep's own service.
     Everstep(everstep::Operation),
+}
+
+impl From<lambda::Operation> for Operation {
+    fn from(operation: lambda::Operation) -> Self {
+        Self::Lambda(operation)
+    }
 }
 
 /// What the head of a request says of the operation it asks for.
@@ -35,6 +43,8 @@ pub enum Asked {
 /// A service whose requests are forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormService {
+    /// CloudFormation.
+    Cloudformation,
     /// The Security Token Service.
     Sts,
 }
@@ -56,6 +66,7 @@ impl Asked {
                 }
             },
             "logs" => (Operation::Logs(logs::Operation::find(target)?), Vec::new()),
+            "cloudformation" => return Ok(Self::InForm(FormService::Cloudformation)),
             "sts" => return Ok(Self::InForm(FormService::Sts)),
             "everstep" => {
                 let (operation, parameters) = everstep::Operation::find(method, path)?;
@@ -95,6 +106,7 @@ impl Asked {
             Self::InForm(service) => {
                 let action = query::action(body)?;
                 let operation = match service {
+                    FormService::Cloudformation => Operation::Cloudformation(cloudformation::Operation::find(&action)?),
                     FormService::Sts => Operation::Sts(sts::Operation::find(&action)?),
                 };
                 Ok((operation, Vec::new()))
@@ -107,6 +119,7 @@ impl Operation {
     /// Returns the name of the operation.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Cloudformation(operation) => operation.name(),
             Self::Lambda(operation) => operation.name(),
             Self::Logs(operation) => operation.name(),
             Self::Sts(operation) => operation.name(),

@@ -21,7 +21,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let reference = services.functions.parse(&name, None)?;
     settings::check(&given)?;
     let tags = given.tags.clone().unwrap_or_default();
-    tags::check(&tags)?;
+    tags::check(&tags, request.on_behalf)?;
     let runtime = given.runtime.clone().ok_or_else(|| {
         Error::invalid_parameter("Runtime is mandatory for functions created with deployment packages.")
     })?;

@@ -20,7 +20,7 @@ pub async fn tag(services: &Services, request: &Request) -> Result<Response, Err
     let reference = resource(services, request)?;
     let given: TagResource = request.json()?;
     let tags = given.tags.ok_or_else(|| Error::missing("tags"))?;
-    check(&tags)?;
+    check(&tags, request.on_behalf)?;
     services
         .functions
         .change(&reference, |function| {
@@ -57,8 +57,8 @@ pub async fn list(services: &Services, request: &Request) -> Result<Response, Er
     Ok(Response::json(200, &json!({"Tags": found.function.tags})))
 }
 
-/// Checks tags that somebody gives to a function.
-pub(super) fn check(tags: &BTreeMap<String, String>) -> Result<(), Error> {
+/// Checks tags that somebody gives to a function. Only the server itself may give those that begin with `aws:`.
+pub(super) fn check(tags: &BTreeMap<String, String>, reserved_too: bool) -> Result<(), Error> {
     let mut violations = Violations::default();
     let known = |text: &str| {
         text.chars().all(|letter| letter.is_alphanumeric() || letter.is_whitespace() || TAG_MARKS.contains(letter))
@@ -72,8 +72,9 @@ pub(super) fn check(tags: &BTreeMap<String, String>) -> Result<(), Error> {
         }
     }
     violations.finish().map_err(Error::validation)?;
-    let reserved = |key: &&String| key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"));
-    if let Some(key) = tags.keys().find(reserved) {
+    if let Some(key) = tags.keys().find(|key| is_reserved(key))
+        && !reserved_too
+    {
         return Err(Error::invalid_parameter(format!(
             "System tags cannot be added/updated by requester: the prefix aws: of {key} is reserved."
         )));
@@ -81,8 +82,12 @@ pub(super) fn check(tags: &BTreeMap<String, String>) -> Result<(), Error> {
     check_count(tags)
 }
 
+fn is_reserved(key: &str) -> bool {
+    key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))
+}
+
 fn check_count(tags: &BTreeMap<String, String>) -> Result<(), Error> {
-    match tags.len() {
+    match tags.keys().filter(|key| !is_reserved(key)).count() {
         0..=TAGS_MAX => Ok(()),
         count => Err(Error::invalid_parameter(format!(
             "The resource would have {count} tags, at most {TAGS_MAX} are allowed."
@@ -117,7 +122,8 @@ mod tests {
 
     #[track_caller]
     fn check_tag(key: &str, value: &str, expected: Result<(), &str>) {
-        let found = check(&BTreeMap::from([(key.to_string(), value.to_string())])).map_err(|error| error.message);
+        let found =
+            check(&BTreeMap::from([(key.to_string(), value.to_string())]), false).map_err(|error| error.message);
         match expected {
             Ok(()) => assert_eq!(found, Ok(()), "{key}"),
             Err(part) => assert!(found.clone().is_err_and(|message| message.contains(part)), "{key}: {found:?}"),
@@ -134,8 +140,10 @@ mod tests {
         check_tag("k;", "v", Err("'tags.key'"));
         check_tag("aws:k", "v", Err("System tags"));
         check_tag("AWS:k", "v", Err("System tags"));
+        let system = BTreeMap::from([("aws:cloudformation:stack-name".to_string(), "s".to_string())]);
+        assert_eq!(check(&system, true), Ok(()));
         let many = |count: usize| (0..count).map(|number| (number.to_string(), String::new())).collect();
-        assert_eq!(check(&many(50)), Ok(()));
-        assert!(check(&many(51)).unwrap_err().message.contains("51 tags, at most 50"));
+        assert_eq!(check(&many(50), false), Ok(()));
+        assert!(check(&many(51), false).unwrap_err().message.contains("51 tags, at most 50"));
     }
 }

@@ -1,0 +1,33 @@
+//! `DescribeStackEvents`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{after, name_of, next, shape};
+use crate::http::Services;
+use crate::http::error::Error;
+use crate::http::request::Request;
+use crate::limits::STACK_EVENTS_LISTED;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Given {
+    stack_name: Option<String>,
+    next_token: Option<String>,
+}
+
+/// Returns a page of what happened to a stack, the newest first.
+pub async fn handle(services: &Services, request: &Request) -> Result<Value, Error> {
+    let given: Given = request.form()?;
+    let stacks = &services.stacks;
+    let name = name_of(given.stack_name)?;
+    let stack = stacks.lookup(&name).await?;
+    let stack = stack.ok_or_else(|| Error::validation(format!("Stack [{name}] does not exist")))?;
+    let from = after(services, given.next_token.as_deref())?;
+    let mut events = stacks.events.list(&stack.id, from.as_deref(), STACK_EVENTS_LISTED + 1).await?;
+    let more = events.len() > STACK_EVENTS_LISTED;
+    events.truncate(STACK_EVENTS_LISTED);
+    let position = events.last().filter(|_| more).map(|(key, _)| key.as_str());
+    let shapes: Vec<Value> = events.iter().map(|(_, event)| shape::event(stacks, &stack, event)).collect();
+    Ok(json!({"StackEvents": shapes, "NextToken": next(services, position)}))
+}

@@ -1,0 +1,335 @@
+"""Stacks: change sets, updates, failures and deletions, as boto3 asks for them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from everstep_server import ACCOUNT, REGION, EverstepServer, eventually
+from executions import call
+from stacks import ROLE, create, delete, events, function, physical, resource, settled, template, update
+
+Start = Callable[..., EverstepServer]
+
+FULL = {
+    "Fn": function(Environment={"Variables": {"GREETING": {"Ref": "Greeting"}}}, Tags=[{"Key": "own", "Value": "1"}]),
+    "FnVersion": resource("Version", FunctionName={"Ref": "Fn"}),
+    "Live": resource(
+        "Alias", Name="live", FunctionName={"Ref": "Fn"}, FunctionVersion={"Fn::GetAtt": ["FnVersion", "Version"]}
+    ),
+    "Allowed": resource(
+        "Permission", FunctionName={"Ref": "Live"}, Action="lambda:InvokeFunction", Principal="s3.amazonaws.com"
+    ),
+    "Address": resource("Url", TargetFunctionArn={"Ref": "Live"}, AuthType="AWS_IAM"),
+    "Retries": resource(
+        "EventInvokeConfig", FunctionName={"Ref": "Fn"}, Qualifier="$LATEST", MaximumRetryAttempts="1"
+    ),
+}
+SECTIONS = {
+    "Parameters": {"Greeting": {"Type": "String", "Default": "moin"}},
+    "Outputs": {
+        "Arn": {"Value": {"Fn::GetAtt": ["Fn", "Arn"]}, "Description": "the function"},
+        "Url": {"Value": {"Fn::GetAtt": ["Address", "FunctionUrl"]}},
+    },
+}
+
+
+@pytest.fixture
+def stacks(server: EverstepServer) -> Any:
+    """Return a CloudFormation client of the shared server."""
+    return server.client(service="cloudformation")
+
+
+def missing(stacks: Any, name: str) -> None:
+    """Check that there is no such stack, in the words that AWS's tools look for."""
+    with pytest.raises(ClientError) as error:
+        stacks.describe_stacks(StackName=name)
+    assert error.value.response["Error"] == {
+        "Type": "Sender",
+        "Code": "ValidationError",
+        "Message": f"Stack with id {name} does not exist",
+    }
+
+
+def test_change_sets_make_update_and_delete_stacks(client: Any, stacks: Any):
+    name = "by-change-set"
+    missing(stacks, name)
+    body = template(FULL, **SECTIONS)
+    made = stacks.create_change_set(
+        StackName=name, ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=body, Tags=[{"Key": "t", "Value": "v"}]
+    )
+    stacks.get_waiter("change_set_create_complete").wait(StackName=name, ChangeSetName="first")
+    assert events(stacks, name) == [(name, "REVIEW_IN_PROGRESS", "User Initiated")]
+    described = stacks.describe_change_set(ChangeSetName=made["Id"])
+    assert {change["ResourceChange"]["Action"] for change in described["Changes"]} == {"Add"}
+    assert len(described["Changes"]) == len(FULL)
+    stacks.execute_change_set(ChangeSetName=made["Id"])
+    stack = settled(stacks, name, "CREATE_COMPLETE")
+    assert stack["StackId"] == made["StackId"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    ids = physical(stacks, name)
+    assert ids["Fn"].startswith(f"{name}-Fn-")
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{ids['Fn']}"
+    assert outputs["Arn"] == arn
+    assert ids["FnVersion"] == f"{arn}:1"
+    assert ids["Live"] == f"{arn}:live"
+    assert call(client, ids["Fn"], {}, Qualifier="live")["Payload"] == "moin"
+    assert outputs["Url"] == client.get_function_url_config(FunctionName=ids["Fn"], Qualifier="live")["FunctionUrl"]
+    policy = json.loads(client.get_policy(FunctionName=ids["Fn"], Qualifier="live")["Policy"])
+    assert [statement["Sid"] for statement in policy["Statement"]] == [ids["Allowed"]]
+    config = client.get_function_event_invoke_config(FunctionName=ids["Fn"], Qualifier="$LATEST")
+    assert config["MaximumRetryAttempts"] == 1
+    tags = client.list_tags(Resource=arn)["Tags"]
+    assert tags == {
+        "own": "1",
+        "t": "v",
+        "aws:cloudformation:logical-id": "Fn",
+        "aws:cloudformation:stack-id": stack["StackId"],
+        "aws:cloudformation:stack-name": name,
+    }
+    happened = [(status, why) for who, status, why in events(stacks, name) if who == "Fn"]
+    assert happened == [
+        ("CREATE_IN_PROGRESS", ""),
+        ("CREATE_IN_PROGRESS", "Resource creation Initiated"),
+        ("CREATE_COMPLETE", ""),
+    ]
+    assert stacks.list_change_sets(StackName=name)["Summaries"] == []
+
+    # The same again changes nothing.
+    again = {"StackName": name, "ChangeSetName": "again", "TemplateBody": body, "Tags": [{"Key": "t", "Value": "v"}]}
+    stacks.create_change_set(**again)
+    described = stacks.describe_change_set(StackName=name, ChangeSetName="again")
+    assert described["Status"] == "FAILED"
+    assert described["StatusReason"].startswith("The submitted information didn't contain changes.")
+    with pytest.raises(ClientError, match="cannot be executed in its current status"):
+        stacks.execute_change_set(StackName=name, ChangeSetName="again")
+    with pytest.raises(ClientError, match="No updates are to be performed"):
+        stacks.update_stack(StackName=name, UsePreviousTemplate=True)
+
+    # Another greeting changes the function as it is.
+    parameters = [{"ParameterKey": "Greeting", "ParameterValue": "servus"}]
+    stacks.create_change_set(**again | {"ChangeSetName": "second", "Parameters": parameters})
+    changes = stacks.describe_change_set(StackName=name, ChangeSetName="second")["Changes"]
+    changed = {change["ResourceChange"]["LogicalResourceId"]: change["ResourceChange"] for change in changes}
+    assert changed["Fn"]["Action"] == "Modify"
+    assert changed["Fn"]["Replacement"] == "False"
+    assert changed["Fn"]["PhysicalResourceId"] == ids["Fn"]
+    stacks.execute_change_set(StackName=name, ChangeSetName="second")
+    stack = settled(stacks, name, "UPDATE_COMPLETE")
+    assert stack["Parameters"] == parameters
+    assert physical(stacks, name)["Fn"] == ids["Fn"]
+    assert call(client, ids["Fn"], {})["Payload"] == "servus"
+    assert (name, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "") in events(stacks, name)
+
+    delete(stacks, name)
+    missing(stacks, name)
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.get_function(FunctionName=ids["Fn"])
+    gone = stacks.describe_stacks(StackName=made["StackId"])["Stacks"][0]
+    assert gone["StackStatus"] == "DELETE_COMPLETE"
+    assert any(known["StackId"] == made["StackId"] for known in stacks.list_stacks()["StackSummaries"])
+    stacks.delete_stack(StackName=name)
+
+
+def test_creation_that_fails_leaves_nothing(client: Any, stacks: Any):
+    name = "fails"
+    body = template({"Good": function(), "Bad": function(Runtime="python3.11", MemorySize=1) | {"DependsOn": "Good"}})
+    create(stacks, name, body, "ROLLBACK_COMPLETE")
+    happened = events(stacks, name)
+    assert (name, "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [Bad]. Rollback requested by user.") in happened
+    why = next(why for who, status, why in happened if (who, status) == ("Bad", "CREATE_FAILED"))
+    assert why.startswith('Resource handler returned message: "1 validation error detected: Value \'1\' at \'memorySize\'')
+    assert why.endswith("HandlerErrorCode: InvalidRequest)")
+    assert [status for who, status, _ in happened if who == "Good"][-1] == "DELETE_COMPLETE"
+    assert not [known for known in functions(client) if known.startswith(f"{name}-")]
+    with pytest.raises(ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
+        stacks.update_stack(StackName=name, TemplateBody=template({"Good": function()}))
+    delete(stacks, name)
+
+
+def test_name_that_is_taken_is_left_alone(client: Any, stacks: Any):
+    create(stacks, "owner", template({"Fn": function(FunctionName="taken-by-owner")}))
+    create(stacks, "rival", template({"Fn": function(FunctionName="taken-by-owner")}), "ROLLBACK_COMPLETE")
+    assert "Function already exist: taken-by-owner" in str(events(stacks, "rival"))
+    assert call(client, "taken-by-owner", {})["Payload"] == "hello"
+    delete(stacks, "rival")
+    assert call(client, "taken-by-owner", {})["Payload"] == "hello"
+    delete(stacks, "owner")
+
+
+@pytest.mark.parametrize(("on_failure", "expected"), [("DO_NOTHING", "CREATE_FAILED"), ("DELETE", "DELETE_COMPLETE")])
+def test_failures_are_treated_as_asked(on_failure: str, expected: str, client: Any, stacks: Any):
+    name = f"on-failure-{on_failure.replace('_', '-').lower()}"
+    resources = {"Good": function(), "Bad": function(MemorySize=1) | {"DependsOn": "Good"}}
+    stack = create(stacks, name, template(resources), expected, OnFailure=on_failure)
+    left = [known for known in functions(client) if known.startswith(f"{name}-")]
+    if expected == "DELETE_COMPLETE":
+        assert left == []
+        return
+    assert len(left) == 1
+    assert stack["StackStatusReason"] == "The following resource(s) failed to create: [Bad]. "
+    # It can be repaired where it is.
+    update(stacks, name, template(resources | {"Bad": function()}))
+    assert len([known for known in functions(client) if known.startswith(f"{name}-")]) == 2
+    delete(stacks, name)
+
+
+def test_update_that_fails_goes_back(client: Any, stacks: Any):
+    name = "goes-back"
+    before = {"Kept": function(Description="before"), "Gone": function(), "Other": function(FunctionName="goes-back-1")}
+    create(stacks, name, template(before))
+    ids = physical(stacks, name)
+    after = {
+        "Kept": function(Description="after"),
+        "Other": function(FunctionName="goes-back-2"),
+        "New": function() | {"DependsOn": ["Kept", "Other"]},
+        "Bad": function(MemorySize=1) | {"DependsOn": "New"},
+    }
+    update(stacks, name, template(after), "UPDATE_ROLLBACK_COMPLETE")
+    happened = events(stacks, name)
+    assert (name, "UPDATE_ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [Bad]. ") in happened
+    assert physical(stacks, name) == ids
+    assert client.get_function(FunctionName=ids["Kept"])["Configuration"]["Description"] == "before"
+    mine = [known for known in functions(client) if known.startswith(f"{name}-")]
+    assert sorted(mine) == sorted(ids.values())
+    # From here it can be updated to something that works.
+    after.pop("Bad")
+    update(stacks, name, template(after))
+    assert physical(stacks, name).keys() == after.keys()
+    mine = [known for known in functions(client) if known.startswith(f"{name}-")]
+    assert sorted(mine) == sorted(physical(stacks, name).values())
+    assert client.get_function(FunctionName=ids["Kept"])["Configuration"]["Description"] == "after"
+    delete(stacks, name)
+
+
+def test_policies_say_what_stays(client: Any, stacks: Any):
+    name = "retains"
+    create(stacks, name, template({"Kept": function() | {"DeletionPolicy": "Retain"}, "Gone": function()}))
+    ids = physical(stacks, name)
+    arn = stacks.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+    delete(stacks, name)
+    assert ("Kept", "DELETE_SKIPPED", "") in events(stacks, arn)
+    assert ids["Kept"] in functions(client)
+    assert ids["Gone"] not in functions(client)
+    client.delete_function(FunctionName=ids["Kept"])
+
+
+def test_exports_are_unique_and_held_by_those_who_import_them(stacks: Any):
+    output = {"Arn": {"Value": {"Fn::GetAtt": ["Fn", "Arn"]}, "Export": {"Name": "exports-arn"}}}
+    create(stacks, "exports", template({"Fn": function()}, Outputs=output))
+    create(stacks, "exports-too", template({"Fn": function()}, Outputs=output), "ROLLBACK_COMPLETE")
+    assert "Export with name exports-arn is already exported by stack exports" in str(events(stacks, "exports-too"))
+    variables = {"Variables": {"GREETING": {"Fn::ImportValue": "exports-arn"}}}
+    create(stacks, "imports", template({"Fn": function(Environment=variables)}))
+    assert stacks.list_imports(ExportName="exports-arn")["Imports"] == ["imports"]
+    assert {"exports-arn"} <= {export["Name"] for export in stacks.list_exports()["Exports"]}
+    stacks.delete_stack(StackName="exports")
+    stack = settled(stacks, "exports", "DELETE_FAILED")
+    assert stack["StackStatusReason"] == "Export exports-arn cannot be deleted as it is in use by imports"
+    for name in ("imports", "exports", "exports-too"):
+        delete(stacks, name)
+    assert "exports-arn" not in {export["Name"] for export in stacks.list_exports()["Exports"]}
+
+
+def test_types_that_are_not_served_are_named_and_accepted_when_the_stack_says_so(client: Any, stacks: Any):
+    resources = {
+        "Fn": function(Environment={"Variables": {"GREETING": {"Ref": "Topic"}}}),
+        "Topic": {"Type": "AWS::SNS::Topic"},
+    }
+    arguments = {"StackName": "unserved", "ChangeSetType": "CREATE", "TemplateBody": template(resources)}
+    stacks.create_change_set(ChangeSetName="refused", **arguments)
+    described = stacks.describe_change_set(StackName="unserved", ChangeSetName="refused")
+    assert described["Status"] == "FAILED"
+    assert "Topic (AWS::SNS::Topic)" in described["StatusReason"]
+    accept = [{"Key": "EverstepAcceptNotServed", "Value": "true"}]
+    stacks.create_change_set(ChangeSetName="accepted", Tags=accept, **arguments)
+    stacks.execute_change_set(StackName="unserved", ChangeSetName="accepted")
+    settled(stacks, "unserved", "CREATE_COMPLETE")
+    why = next(why for who, status, why in events(stacks, "unserved") if (who, status) == ("Topic", "CREATE_COMPLETE"))
+    assert why.startswith("WARNING: Everstep does not serve AWS::SNS::Topic yet.")
+    ids = physical(stacks, "unserved")
+    assert call(client, ids["Fn"], {})["Payload"] == ids["Topic"]
+    delete(stacks, "unserved")
+
+
+def test_protected_stack_stays(stacks: Any):
+    create(stacks, "protected", template({"Fn": function()}), EnableTerminationProtection=True)
+    with pytest.raises(ClientError, match="cannot be deleted while TerminationProtection is enabled"):
+        stacks.delete_stack(StackName="protected")
+    stacks.update_termination_protection(StackName="protected", EnableTerminationProtection=False)
+    delete(stacks, "protected")
+
+
+def test_templates_are_returned_and_summed_up(stacks: Any):
+    body = template(FULL, **SECTIONS)
+    create(stacks, "templates", body)
+    assert stacks.get_template(StackName="templates")["TemplateBody"] == json.loads(body)
+    summary = stacks.get_template_summary(StackName="templates")
+    assert [parameter["ParameterKey"] for parameter in summary["Parameters"]] == ["Greeting"]
+    assert "AWS::Lambda::Function" in summary["ResourceTypes"]
+    assert stacks.get_template_summary(TemplateBody=template({"Fn": function()}))["Parameters"] == []
+    assert stacks.validate_template(TemplateBody=body)["Parameters"][0]["DefaultValue"] == "moin"
+    detail = stacks.describe_stack_resource(StackName="templates", LogicalResourceId="Fn")["StackResourceDetail"]
+    assert detail["PhysicalResourceId"] == physical(stacks, "templates")["Fn"]
+    found = stacks.describe_stack_resources(PhysicalResourceId=detail["PhysicalResourceId"])["StackResources"]
+    assert {item["StackName"] for item in found} == {"templates"}
+    assert len(stacks.list_stack_resources(StackName="templates")["StackResourceSummaries"]) == len(FULL)
+    delete(stacks, "templates")
+
+
+def test_eighty_functions_are_quick(client: Any, stacks: Any):
+    resources = {f"Fn{number}": function(Description=str(number)) for number in range(80)}
+    begun = time.monotonic()
+    create(stacks, "eighty", template(resources))
+    assert len(physical(stacks, "eighty")) == 80
+    print(f"80 functions took {time.monotonic() - begun:.1f} s")
+    delete(stacks, "eighty")
+
+
+@pytest.mark.parametrize("work", ["create", "update", "delete"])
+def test_killed_in_the_middle_goes_on_and_leaves_nothing_behind(work: str, own_server: Start):
+    server = own_server()
+    before = {f"Fn{number}": function(Description="before") for number in range(24)}
+    after = {f"Fn{number}": function(Description="after") for number in range(12, 36)}
+    stacks = server.client(service="cloudformation")
+    if work != "create":
+        create(stacks, "killed", template(before))
+    begun = len(events(stacks, "killed")) if work != "create" else 0
+    match work:
+        case "create":
+            stacks.create_stack(StackName="killed", TemplateBody=template(before))
+        case "update":
+            stacks.update_stack(StackName="killed", TemplateBody=template(after))
+    arn = stacks.describe_stacks(StackName="killed")["Stacks"][0]["StackId"]
+    if work == "delete":
+        stacks.delete_stack(StackName="killed")
+    eventually("it is in the middle", lambda: len(events(stacks, arn)) > begun + 12, interval=0.01)
+    server.restart(kill=True)
+    stacks, client = server.client(service="cloudformation"), server.client()
+    match work:
+        case "create":
+            settled(stacks, "killed", "CREATE_COMPLETE")
+            expected = before
+        case "update":
+            settled(stacks, "killed", "UPDATE_COMPLETE")
+            expected = after
+        case _:
+            settled(stacks, arn, "DELETE_COMPLETE")
+            assert functions(client) == []
+            return
+    ids = physical(stacks, "killed")
+    assert ids.keys() == expected.keys()
+    assert sorted(ids.values()) == sorted(functions(client))
+    descriptions = {client.get_function(FunctionName=name)["Configuration"]["Description"] for name in ids.values()}
+    assert descriptions == {"before" if work == "create" else "after"}
+
+
+def functions(client: Any) -> list[str]:
+    """Return the names of all functions."""
+    pages = client.get_paginator("list_functions").paginate()
+    return [known["FunctionName"] for page in pages for known in page["Functions"]]
