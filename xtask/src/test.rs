@@ -148,6 +148,7 @@ fn environment(binary: &str) -> [(&'static str, &str); 2] {
 fn set_up() -> anyhow::Result<String> {
     say("building everstep");
     run(&cargo(), &["build", "--quiet", "--package", "everstep-cli"], &[])?;
+    run(&cargo(), &["build", "--quiet", "--package", "everstep-template", "--example", "transform"], &[])?;
     packages()
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Everything here is a plain function of its arguments: no I/O, no clock, no randomness. The way of a template:
 //!
-//! 1. [`document::parse`] makes JSON of YAML or JSON; [`document::transforms`] names its transforms, which are applied next.
+//! 1. [`document::parse`] makes JSON of YAML or JSON; [`document::transforms`] names its transforms, which are applied next:
+//!    [`sam::transform`].
 //! 2. [`Template::read`] checks its form. [`Template::summary`] says what it needs.
 //! 3. [`Template::bind`] gives the parameters values and decides conditions. [`Bound`] is what the stack shall be.
 //!    ([`Parameters::ssm_names`] says first what to look up in SSM.)
@@ -43,6 +44,7 @@ pub mod parameter;
 pub mod plan;
 mod pseudo;
 mod reduce;
+pub mod sam;
 pub mod summary;
 pub mod template;
 pub mod types;

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::Invalid;
+use crate::{Invalid, sam};
 
 pub use conform::Problem;
 pub(crate) use conform::{conform, invalid};
@@ -129,6 +129,7 @@ impl ResourceType {
 pub fn is_recognized(name: &str) -> bool {
     let part = |part: &&str| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric());
     match name.split("::").collect::<Vec<_>>().as_slice() {
+        _ if sam::is_not_served(name) => true,
         ["AWS", service, kind] => services::SERVICES.split_whitespace().any(|known| known == *service) && part(kind),
         ["Alexa", "ASK", "Skill"] => true,
         ["Custom", name] => {
