@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from everstep_server import ACCOUNT, REGION, EverstepServer, eventually
 from executions import call
-from stacks import ROLE, create, delete, events, function, physical, resource, settled, template, update
+from stacks import ROLE, SOURCE, create, delete, events, function, physical, resource, settled, template, update
 
 Start = Callable[..., EverstepServer]
 
@@ -255,6 +255,58 @@ def test_types_that_are_not_served_are_named_and_accepted_when_the_stack_says_so
     ids = physical(stacks, "unserved")
     assert call(client, ids["Fn"], {})["Payload"] == ids["Topic"]
     delete(stacks, "unserved")
+
+
+def test_serverless_templates_are_transformed(client: Any, stacks: Any):
+    name = "serverless"
+    properties = {
+        "InlineCode": SOURCE,
+        "Handler": "index.handler",
+        "Runtime": "python3.11",
+        "Role": ROLE,
+        "AutoPublishAlias": "live",
+        "FunctionUrlConfig": {"AuthType": "NONE"},
+        "EventInvokeConfig": {"MaximumRetryAttempts": 1},
+    }
+    resources = {"Fn": {"Type": "AWS::Serverless::Function", "Properties": properties}}
+    sections = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Globals": {"Function": {"Environment": {"Variables": {"GREETING": "moin"}}}},
+        "Outputs": {"Live": {"Value": {"Ref": "Fn.Alias"}}},
+    }
+    body = template(resources, **sections)
+    with pytest.raises(ClientError, match="Requires capabilities : \\[CAPABILITY_AUTO_EXPAND\\]"):
+        stacks.create_stack(StackName=name, TemplateBody=body)
+    expand = {"Capabilities": ["CAPABILITY_AUTO_EXPAND"]}
+    stack = create(stacks, name, body, **expand)
+    first = stack["Outputs"][0]["OutputValue"]
+    assert call(client, first.removesuffix(":live"), {}, Qualifier="live")["Payload"] == "moin"
+    processed = stacks.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
+    assert processed["Resources"]["Fn"]["Type"] == "AWS::Lambda::Function"
+    assert stacks.get_template(StackName=name)["TemplateBody"] == json.loads(body)
+    # Another environment is another version, to which the alias leads; the old one is retained, as SAM has it.
+    update(stacks, name, body.replace("moin", "servus"), **expand)
+    function_arn = first.removesuffix(":live")
+    assert call(client, function_arn, {}, Qualifier="live")["Payload"] == "servus"
+    assert call(client, function_arn, {}, Qualifier="1")["Payload"] == "moin"
+    delete(stacks, name)
+
+
+def test_serverless_templates_that_are_wrong_fail_the_change_set(stacks: Any):
+    resources = {"Fn": {"Type": "AWS::Serverless::Function", "Properties": {"Handler": "index.handler"}}}
+    body = template(resources, Transform="AWS::Serverless-2016-10-31")
+    stacks.create_change_set(StackName="wrong-sam", ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=body)
+    described = stacks.describe_change_set(StackName="wrong-sam", ChangeSetName="c")
+    assert described["Status"] == "FAILED"
+    assert described["StatusReason"].startswith(
+        "Transform AWS::Serverless-2016-10-31 failed with: Invalid Serverless Application Specification document. "
+        "Number of errors found: 1. Resource with id [Fn] is invalid."
+    )
+    body = template(resources, Transform="Mine")
+    with pytest.raises(ClientError, match="No transform named Mine found"):
+        stacks.create_change_set(StackName="no-macro", ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=body)
+    missing(stacks, "no-macro")
+    delete(stacks, "wrong-sam")
 
 
 def test_protected_stack_stays(stacks: Any):

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use everstep_template::plan::{Detail, Target as Part};
 use everstep_template::{
     Action, Change, Deployed, Given, GivenValue, NO_CHANGES, Parameters, Plan, Replacement, Template as Read, document,
-    limits,
+    limits, sam,
 };
 use serde_json::{Value, json};
 
@@ -100,7 +100,7 @@ pub async fn prepare(
         require("CAPABILITY_AUTO_EXPAND", &settings)?;
     }
     let values = declared.values(&given).map_err(invalid)?;
-    let processed = match transform(services, parsed.clone(), &transforms, &values)? {
+    let processed = match transform(services, &parsed, &values)? {
         Ok(processed) => processed,
         Err(obstacle) => {
             let template = Template { original, processed: parsed };
@@ -242,16 +242,21 @@ async fn ssm_value(_services: &Services, _principal: &Principal, _name: &str) ->
     Ok(None)
 }
 
-/// Applies the transforms. Says why it cannot, if a resource of the template is wrong.
+/// Applies the transforms. Says why it cannot, if something of the template is wrong: then there is a change set that
+/// says so, as on AWS.
 fn transform(
-    _services: &Services,
-    parsed: Value,
-    transforms: &[String],
-    _values: &BTreeMap<String, Value>,
+    services: &Services,
+    parsed: &Value,
+    values: &BTreeMap<String, Value>,
 ) -> Result<Result<Value, String>, Error> {
-    match transforms {
-        [] => Ok(Ok(parsed)),
-        [name, ..] => Err(Error::validation(format!("No transform named {name} found."))),
+    let region = services.stacks.place().region.to_string();
+    let place = sam::Place { partition: "aws".into(), region };
+    match sam::transform(parsed, values, &place) {
+        Ok(processed) => Ok(Ok(processed)),
+        Err(problems) => match problems.as_slice() {
+            [problem @ sam::Problem::Transform(_)] => Err(Error::validation(problem.to_string())),
+            problems => Ok(Err(sam::message(problems))),
+        },
     }
 }
 
