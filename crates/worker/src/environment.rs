@@ -123,7 +123,10 @@ fn search_layers(
             let packages = format!("nodejs/node{major}/node_modules");
             ("NODE_PATH", [layers_dir.join(packages), layers_dir.join("nodejs/node_modules")])
         }
-        Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => return defaults.to_vec(),
+        // Java's client finds layers by itself.
+        Runtime::Java17 | Runtime::Java21 | Runtime::Java25 | Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => {
+            return defaults.to_vec();
+        }
     };
     let (own, mut others): (Vec<_>, Vec<_>) = defaults.iter().cloned().partition(|(default, _)| *default == name);
     let own = own.iter().map(|(_, value)| Path::new(value));

@@ -88,6 +88,12 @@ pub enum Runtime {
     Nodejs22,
     /// `nodejs24.x`
     Nodejs24,
+    /// `java17`
+    Java17,
+    /// `java21`
+    Java21,
+    /// `java25`
+    Java25,
     /// `provided.al2023`: an executable `bootstrap` in the code.
     ProvidedAl2023,
     /// `provided.al2`: likewise.
@@ -96,13 +102,16 @@ pub enum Runtime {
 
 impl Runtime {
     /// Every runtime, in the order of the ids people expect in a list.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Python311,
         Self::Python312,
         Self::Python313,
         Self::Python314,
         Self::Nodejs22,
         Self::Nodejs24,
+        Self::Java17,
+        Self::Java21,
+        Self::Java25,
         Self::ProvidedAl2023,
         Self::ProvidedAl2,
     ];
@@ -116,6 +125,9 @@ impl Runtime {
             Self::Python314 => "python3.14",
             Self::Nodejs22 => "nodejs22.x",
             Self::Nodejs24 => "nodejs24.x",
+            Self::Java17 => "java17",
+            Self::Java21 => "java21",
+            Self::Java25 => "java25",
             Self::ProvidedAl2023 => "provided.al2023",
             Self::ProvidedAl2 => "provided.al2",
         }
@@ -139,7 +151,7 @@ impl FromStr for Runtime {
 /// No such runtime here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no runtime `{0}`; this server has python3.11 to python3.14, nodejs22.x, nodejs24.x, provided.al2023 and provided.al2"
+    "no runtime `{0}`; this server has python3.11 to python3.14, nodejs22.x, nodejs24.x, java17, java21, java25, provided.al2023 and provided.al2"
 )]
 pub struct UnknownRuntime(
     /// The id that was asked for.
@@ -159,7 +171,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_runtime() {
-        for text in ["", "python3.9", "python3.13 ", "PYTHON3.13", "nodejs22", "java21"] {
+        for text in ["", "python3.9", "python3.13 ", "PYTHON3.13", "nodejs22", "java11"] {
             assert_eq!(text.parse::<Runtime>(), Err(UnknownRuntime(text.to_owned())));
         }
     }

@@ -55,6 +55,10 @@ pub const SETTLE_LIMIT: Duration = Duration::from_millis(100);
 /// Time for an interpreter to say which version it is. Source: ours.
 pub const PROBE_LIMIT: Duration = Duration::from_secs(20);
 
+/// Memory of a Java function's `MemorySize` that is not for its objects, in KB. Source: ours; what Java itself holds is
+/// about this much, and a little more than AWS leaves it in the smallest functions.
+pub const JAVA_OWN_MEMORY_KB: u32 = 64 * 1024;
+
 /// Lines of a failed installation's output that its error quotes. Source: ours.
 pub const INSTALL_ERROR_LINES: usize = 15;
 

@@ -182,7 +182,7 @@ async fn spawn(
     let sandbox = &shared.config.sandbox;
     let paths = sandbox.paths(&furniture, temp_dir.path());
     let wrapper = function.environment.get("AWS_LAMBDA_EXEC_WRAPPER").filter(|wrapper| !wrapper.is_empty());
-    let words: Vec<_> = wrapper.map(Into::into).into_iter().chain(toolchain.command(&paths.code)).collect();
+    let words: Vec<_> = wrapper.map(Into::into).into_iter().chain(toolchain.command(&paths, function)).collect();
     let place = Place { runtime_api: address, log_stream: &stream, paths: &paths, credentials };
     let program = Program {
         number: id.number(),

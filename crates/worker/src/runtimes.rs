@@ -124,7 +124,9 @@ impl Runtimes {
                 }
                 Found::Missing => self.toolchains.install(managed).await?,
             };
-            self.toolchains.packages(managed.language, &interpreter).await?;
+            if let Some(packages) = self.toolchains.packages(managed.language, &interpreter).await? {
+                self.toolchains.tune(managed.language, &interpreter, &packages).await;
+            }
         }
         Ok(self.status(runtime).await)
     }

