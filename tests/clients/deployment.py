@@ -11,7 +11,7 @@ import packages
 
 PYTHON = "python3.11"
 NODE = "nodejs22.x"
-ROLE = "arn:aws:iam::123456789012:role/tests"
+ROLE = "arn:aws:iam::123456789012:role/everstep"
 
 LANGUAGES = ("python", "python1", "javascript")
 """Each is a code package: the Python SDK 3.x, the Python SDK 1.x, the JavaScript SDK 2.x."""

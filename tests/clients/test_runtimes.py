@@ -48,7 +48,7 @@ def test_compiled_packages_load_on(client: Any, runtime: str):
     name = f"native-{runtime.replace('.', '-')}"
     function = {"FunctionName": name, "Runtime": runtime, "Handler": "app.handler", "Timeout": 60}
     code = packages.native_package(runtime).read_bytes()
-    create(client, name, function | {"Role": "arn:aws:iam::123456789012:role/tests", "Code": {"ZipFile": code}})
+    create(client, name, function | {"Role": "arn:aws:iam::123456789012:role/everstep", "Code": {"ZipFile": code}})
     answer = call(client, name, {"text": '{"a": [1, 2.5]}'})
     assert answer["Payload"] == [{"a": [1, 2.5]}, [3, int(runtime.removeprefix("python3."))]]
 

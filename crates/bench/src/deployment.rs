@@ -44,7 +44,7 @@ async fn create(client: &Client, name: &str, runtime: &str, handler: &str, zip: 
         "FunctionName": name,
         "Runtime": runtime,
         "Handler": handler,
-        "Role": "arn:aws:iam::123456789012:role/bench",
+        "Role": "arn:aws:iam::123456789012:role/everstep",
         "Timeout": 300,
         "MemorySize": 512,
         "Code": {"ZipFile": STANDARD.encode(zip)},

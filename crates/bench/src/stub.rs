@@ -52,6 +52,7 @@ impl Stub {
             name: "stub".into(),
             version: "$LATEST".into(),
             arn: "arn:aws:lambda:us-east-1:123456789012:function:stub:$LATEST".into(),
+            role: "arn:aws:iam::123456789012:role/stub".into(),
             runtime,
             handler: "app.handler".into(),
             code_dir: code.canonicalize()?,

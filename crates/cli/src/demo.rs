@@ -204,7 +204,7 @@ async fn create_function(client: &Client, zip: &str, runtime: Runtime) -> anyhow
         "FunctionName": "order-workflow",
         "Runtime": runtime.id(),
         "Handler": "order_workflow.handler",
-        "Role": "arn:aws:iam::123456789012:role/demo",
+        "Role": "arn:aws:iam::123456789012:role/everstep",
         "Timeout": 60,
         "DurableConfig": {"ExecutionTimeout": 600, "RetentionPeriodInDays": 1},
         "LoggingConfig": {"LogFormat": "JSON"},

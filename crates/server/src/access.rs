@@ -1,10 +1,11 @@
-//! Who may do what: the keys that sign requests.
+//! Who signs requests: the keys of the operator, of users, of sessions and of function processes.
 //!
 //! The operator's first key is made by the first start; keys are kept in the catalog, and several may be good. Every function process gets a key of its
-//! own, which lives as long as the process and may only checkpoint the execution that the process runs.
+//! own, which lives as long as the process. Keys of sessions are not kept at all: see `sessions`. What somebody may do is decided by `identities`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,6 +13,11 @@ use everstep_core::id::ExecutionId;
 use everstep_store::{Catalog, Error as StoreError, Kind, Revision};
 use everstep_worker::{CredentialSource, Credentials, Function};
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use crate::documents::Documents;
+use crate::sessions::Sessions;
+pub use crate::sessions::{NotOpened, Session};
 
 /// A key that signs requests: its id and its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,13 +39,43 @@ pub struct AccessKey {
 pub enum Principal {
     /// The operator, who may do everything.
     Operator,
-    /// A function process.
+    /// A user, who may do what its policies say.
+    User {
+        /// The name.
+        name: String,
+    },
+    /// Somebody who assumed a role.
+    Session(Arc<Session>),
+    /// A function process, which has the role of its function.
     Process {
         /// The function.
         function: String,
+        /// The ARN of the role.
+        role: String,
         /// The execution that it was given last.
+        #[serde(skip)]
         execution: Option<ExecutionId>,
     },
+}
+
+/// A key of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserKey {
+    /// The key.
+    #[serde(flatten)]
+    pub key: AccessKey,
+    /// Whose it is.
+    pub user: String,
+    /// Whether it is good.
+    pub active: bool,
+}
+
+/// What a key that was found is good for.
+pub struct Found {
+    /// Whose it is.
+    pub principal: Principal,
+    /// What signs with it.
+    pub secret: String,
 }
 
 /// The keys that are good now.
@@ -49,6 +85,10 @@ pub struct Keys {
     operators: RwLock<BTreeMap<String, (AccessKey, Revision)>>,
     /// Held by who makes or revokes a key, so that two of them do not revoke the last two.
     changing: tokio::sync::Mutex<()>,
+    /// The keys of users by their ids.
+    pub users: Documents<UserKey>,
+    /// The keys of sessions.
+    pub sessions: Sessions,
     processes: std::sync::Mutex<HashMap<String, ProcessKey>>,
 }
 
@@ -73,6 +113,7 @@ struct ProcessKey {
     secret_access_key: String,
     session_token: String,
     function: String,
+    role: String,
     execution: Option<ExecutionId>,
 }
 
@@ -83,9 +124,14 @@ impl Keys {
     /// The store's, also if it holds a key that cannot be read.
     pub async fn open(catalog: Arc<dyn Catalog>, now_millis: i64) -> Result<Self, StoreError> {
         let operators = read(&*catalog).await?;
-        let (operators, changing, processes) =
-            (RwLock::new(operators), tokio::sync::Mutex::default(), std::sync::Mutex::default());
-        let keys = Self { catalog, operators, changing, processes };
+        let keys = Self {
+            users: Documents::open(catalog.clone(), Kind::UserKey).await?,
+            sessions: Sessions::open(&*catalog).await?,
+            catalog,
+            operators: RwLock::new(operators),
+            changing: tokio::sync::Mutex::default(),
+            processes: std::sync::Mutex::default(),
+        };
         if keys.list().is_empty() {
             keys.create("made by the first start".into(), now_millis).await?;
         }
@@ -113,7 +159,7 @@ impl Keys {
     pub async fn create(&self, description: String, now_millis: i64) -> Result<AccessKey, StoreError> {
         let _changing = self.changing.lock().await;
         let key = AccessKey {
-            access_key_id: new_access_key_id("AKIA"),
+            access_key_id: new_id("AKIA"),
             secret_access_key: new_secret(),
             created_at_millis: Some(now_millis),
             description,
@@ -155,16 +201,64 @@ impl Keys {
         self.operators.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whose key this is, with its secret and the session token that must come with it.
-    pub fn find(&self, access_key_id: &str) -> Option<(Principal, String, Option<String>)> {
-        if let Some((key, _)) = self.read_operators().get(access_key_id) {
-            return Some((Principal::Operator, key.secret_access_key.clone(), None));
+    /// Finds whose key this is. A key that comes with a session token is only known together with it.
+    ///
+    /// # Errors
+    /// [`NotOpened`] if it is no key of anybody, or not any more.
+    pub fn find(&self, access_key_id: &str, session_token: Option<&str>, now: SystemTime) -> Result<Found, NotOpened> {
+        let operator = self.read_operators().get(access_key_id).map(|(key, _)| key.secret_access_key.clone());
+        if let Some(secret) = operator {
+            return Ok(Found { principal: Principal::Operator, secret });
         }
-        self.with(|processes| {
-            let key = processes.get(access_key_id)?;
-            let principal = Principal::Process { function: key.function.clone(), execution: key.execution };
-            Some((principal, key.secret_access_key.clone(), Some(key.session_token.clone())))
-        })
+        if let Some(UserKey { key, user, active: true }) = self.users.get(access_key_id).as_deref() {
+            let secret = key.secret_access_key.clone();
+            return Ok(Found { principal: Principal::User { name: user.clone() }, secret });
+        }
+        let token = session_token.unwrap_or_default();
+        let process = self.with(|processes| {
+            let ProcessKey { secret_access_key, session_token, function, role, execution } =
+                processes.get(access_key_id)?;
+            let same = bool::from(session_token.as_bytes().ct_eq(token.as_bytes()));
+            let principal =
+                || Principal::Process { function: function.clone(), role: role.clone(), execution: *execution };
+            Some(same.then(|| Found { principal: principal(), secret: secret_access_key.clone() }))
+        });
+        match process {
+            Some(found) => found.ok_or(NotOpened::Unknown),
+            None => {
+                let opened = self.sessions.open_token(access_key_id, token, now)?;
+                // What a key was lent ends with the key.
+                let lent = |lender: &String| self.find(lender, None, now).is_ok();
+                if !opened.lent_by.as_ref().is_none_or(lent) {
+                    return Err(NotOpened::Unknown);
+                }
+                Ok(Found { principal: opened.principal, secret: opened.secret })
+            }
+        }
+    }
+
+    /// Makes a key of a user. Once this returns it is on disk and good.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn create_for_user(&self, user: &str, now_millis: i64) -> Result<AccessKey, StoreError> {
+        let key = AccessKey {
+            access_key_id: new_id("AKIA"),
+            secret_access_key: new_secret(),
+            created_at_millis: Some(now_millis),
+            description: String::new(),
+        };
+        let document = UserKey { key: key.clone(), user: user.into(), active: true };
+        self.users.create(&key.access_key_id, document).await?;
+        Ok(key)
+    }
+
+    /// Returns the keys of a user, the oldest one first.
+    pub fn of_user(&self, user: &str) -> Vec<Arc<UserKey>> {
+        let mut keys = self.users.all();
+        keys.retain(|key| key.user == user);
+        keys.sort_by_key(|key| key.key.created_at_millis);
+        keys
     }
 
     /// Notes that a process was given an execution.
@@ -204,15 +298,13 @@ async fn read(catalog: &dyn Catalog) -> Result<BTreeMap<String, (AccessKey, Revi
 
 impl CredentialSource for Keys {
     fn issue(&self, function: &Function) -> Credentials {
-        let credentials = Credentials {
-            access_key_id: new_access_key_id("ASIA"),
-            secret_access_key: new_secret(),
-            session_token: new_secret(),
-        };
+        let credentials =
+            Credentials { access_key_id: new_id("ASIA"), secret_access_key: new_secret(), session_token: new_secret() };
         let key = ProcessKey {
             secret_access_key: credentials.secret_access_key.clone(),
             session_token: credentials.session_token.clone(),
             function: function.name.clone(),
+            role: function.role.clone(),
             execution: None,
         };
         self.with(|processes| processes.insert(credentials.access_key_id.clone(), key));
@@ -224,18 +316,19 @@ impl CredentialSource for Keys {
     }
 }
 
-fn new_access_key_id(prefix: &str) -> String {
+/// Makes an id of somebody or of a key, as AWS's look.
+pub fn new_id(prefix: &str) -> String {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let random = random_bytes::<16>();
     let letters = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
     prefix.chars().chain(letters).collect()
 }
 
-fn new_secret() -> String {
+pub(crate) fn new_secret() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes::<30>())
 }
 
-fn random_bytes<const N: usize>() -> [u8; N] {
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the system has randomness");
     bytes
@@ -273,12 +366,13 @@ mod tests {
         let (first, second) = (keys.operator(), keys.create("ci".into(), 5).await.unwrap());
         assert_eq!(keys.list(), [first.clone(), second.clone()]);
         keys.revoke_operator(&first.access_key_id).await.unwrap();
-        assert!(keys.find(&first.access_key_id).is_none());
+        let find = |keys: &Keys, id: &str| keys.find(id, None, SystemTime::now()).map(|found| found.principal);
+        assert_eq!(find(&keys, &first.access_key_id), Err(NotOpened::Unknown));
         assert_eq!(keys.operator(), second);
         assert!(matches!(keys.revoke_operator(&first.access_key_id).await, Err(NotRevoked::Missing)));
         assert!(matches!(keys.revoke_operator(&second.access_key_id).await, Err(NotRevoked::Last)));
         let keys = Keys::open(catalog, 9).await.unwrap();
         assert_eq!(keys.list(), std::slice::from_ref(&second));
-        assert_eq!(keys.find(&second.access_key_id).unwrap().0, Principal::Operator);
+        assert_eq!(find(&keys, &second.access_key_id), Ok(Principal::Operator));
     }
 }

@@ -248,6 +248,11 @@ pub fn new_revision_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
+/// Returns wall time in milliseconds, which is what configurations and roles go by.
+pub fn now_millis() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
 /// Draws a number from 0 up to 1, for [`Found::drawn`].
 pub fn draw() -> f64 {
     let mut bytes = [0; 8];

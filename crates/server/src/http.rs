@@ -6,6 +6,7 @@ mod event_stream;
 mod everstep;
 mod forward;
 mod function_url;
+mod iam;
 pub mod lambda;
 mod logs;
 mod marker;
@@ -29,16 +30,16 @@ use everstep_store::sqlite::Sqlite;
 use everstep_worker::code;
 use http::{HeaderMap, Method, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use subtle::ConstantTimeEq;
 use tracing::{debug, warn};
 
-use crate::access::{Keys, Principal};
+use crate::access::{Found, Keys, NotOpened, Principal};
 use crate::clock::KeptClock;
 use crate::concurrency::Concurrency;
 use crate::downloads::{self, Downloads};
 use crate::forward::Forwards;
 use crate::function_urls::FunctionUrls;
 use crate::functions::Functions;
+use crate::identities::Identities;
 use crate::layers::Layers;
 use crate::limits::BODY_BYTES_MAX;
 use crate::listen::Peer;
@@ -76,6 +77,8 @@ pub struct Services {
     pub logs: Arc<dyn Logs>,
     /// The keys that sign requests.
     pub keys: Arc<Keys>,
+    /// The roles and users, and what they may do.
+    pub identities: Arc<Identities>,
     /// Durable time, which may be moved.
     pub clock: KeptClock,
     /// The store itself, for copies of it.
@@ -90,18 +93,13 @@ impl Services {
         crate::write_credentials(&self.data, &self.keys.operator())
     }
 
-    /// Returns the error for a function process that asks for what it may not do.
-    fn denied(&self, function: &str, service: &str, operation: &str, resource: &str) -> Error {
-        warn!(function.name = function, operation, "a function process asked for what it may not do");
+    /// Returns the error for somebody who asks for what only others may do.
+    fn denied(&self, principal: &Principal, service: &str, operation: &str, resource: &str) -> Error {
+        let who = self.identities.principal_arn(principal);
+        warn!(principal = who, operation, "somebody asked for what they may not do");
         Error::access_denied(format!(
-            "User: {} is not authorized to perform: {service}:{operation} on resource: {resource}",
-            self.process_arn(function)
+            "User: {who} is not authorized to perform: {service}:{operation} on resource: {resource}"
         ))
-    }
-
-    /// Returns who a function process is.
-    fn process_arn(&self, function: &str) -> String {
-        format!("arn:aws:sts::{}:assumed-role/everstep/{function}", self.functions.place().account)
     }
 }
 
@@ -176,10 +174,9 @@ async fn handle(
     let asked = Asked::find(authorization.service, method.as_str(), uri.path(), target)?;
     // A stranger's body is not read, and a function process has nothing large to send but payloads. The key
     // is looked up once more when the body is there: it may be void by then.
-    let bytes_max = match services.keys.find(authorization.access_key_id) {
-        Some((Principal::Operator, ..)) => asked.body_bytes_max(),
-        Some((Principal::Process { .. }, ..)) => asked.body_bytes_max().min(BODY_BYTES_MAX),
-        None => return Err(Error::unrecognized_client()),
+    let bytes_max = match find_key(services, &authorization)?.principal {
+        Principal::Operator | Principal::User { .. } | Principal::Session(_) => asked.body_bytes_max(),
+        Principal::Process { .. } => asked.body_bytes_max().min(BODY_BYTES_MAX),
     };
     let body = read_body(body, bytes_max).await?;
     let principal = authenticate(services, &authorization, method, uri, &headers, Payload::Whole(&body))?;
@@ -199,6 +196,7 @@ async fn perform(services: &Services, operation: Operation, request: &Request) -
         Operation::Lambda(operation) => lambda::serve(services, operation, request).await,
         Operation::Logs(operation) => logs::serve(services, operation, request).await,
         Operation::Sts(operation) => sts::serve(services, operation, request).await,
+        Operation::Iam(operation) => iam::serve(services, operation, request).await,
         Operation::Everstep(operation) => everstep::serve(services, operation, request).await,
     }
 }
@@ -220,23 +218,25 @@ fn authenticate(
     headers: &HeaderMap,
     payload: Payload<'_>,
 ) -> Result<Principal, Error> {
-    let (principal, secret, session_token) =
-        services.keys.find(authorization.access_key_id).ok_or_else(Error::unrecognized_client)?;
+    let Found { principal, secret } = find_key(services, authorization)?;
     let uri = uri.path_and_query().map_or("/", |path| path.as_str());
     authorization.verify(&secret, method.as_str(), uri, headers, payload, SystemTime::now())?;
-    if let Some(expected) = session_token {
-        let given = authorization.session_token.unwrap_or_default();
-        if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
-            return Err(Error::unrecognized_client());
-        }
-    }
     Ok(principal)
 }
 
-/// Checks that a function process asks, where nobody else is served.
+fn find_key(services: &Services, authorization: &Authorization<'_>) -> Result<Found, Error> {
+    let found = services.keys.find(authorization.access_key_id, authorization.session_token, SystemTime::now());
+    found.map_err(|error| match error {
+        NotOpened::Unknown => Error::unrecognized_client(),
+        NotOpened::Expired => Error::expired_token(),
+    })
+}
+
+/// Checks that it is not the operator who asks, where function processes do.
 fn check_is_process(principal: &Principal) -> Result<(), Error> {
     match principal {
-        Principal::Process { .. } => Ok(()),
+        // A function may have keys of another role or of a user.
+        Principal::Process { .. } | Principal::User { .. } | Principal::Session(_) => Ok(()),
         Principal::Operator => Err(Error::access_denied(
             "This address is for function processes: use one that the server says it listens on.",
         )),

@@ -16,13 +16,16 @@ pub mod stacks;
 
 mod concurrency;
 mod destinations;
+mod documents;
 mod downloads;
 mod function_urls;
+mod identities;
 mod layers;
 mod limits;
 mod log_sink;
 mod policy;
 mod runner;
+mod sessions;
 
 use std::fs;
 use std::io::Write;
@@ -52,6 +55,7 @@ use forward::{Forwards, endpoint_variable};
 use function_urls::FunctionUrls;
 use functions::Functions;
 use http::Services;
+use identities::Identities;
 use layers::Layers;
 use listen::{Bound, Certificates, Listeners, Peer};
 use runner::Runner;
@@ -115,6 +119,7 @@ impl Server {
         let supervisor = Supervisor::start(worker, keys.clone(), Arc::new(sink));
         let function_urls = FunctionUrls::new(catalog.clone(), config.function_url_base(addresses[0])?);
         let functions = Functions::new(catalog.clone(), config.place());
+        let identities = Arc::new(Identities::open(catalog.clone(), &functions).await?);
         let layers = Layers::new(catalog.clone(), config.place());
         let (stacks, begun) = Stacks::open(catalog, config.place());
         let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
@@ -137,6 +142,7 @@ impl Server {
             code,
             logs,
             keys: keys.clone(),
+            identities,
             clock,
             store: store.clone(),
             data: config.data.clone(),

@@ -221,3 +221,44 @@ pub(crate) const LAYER_NAME_CHARACTERS_MAX: usize = 140;
 
 /// Largest source file in a template, in bytes. Source: CloudFormation User Guide, `AWS::Lambda::Function Code`.
 pub(crate) const INLINE_CODE_BYTES_MAX: usize = 4_194_304;
+/// Most roles. Source: IAM quotas.
+pub(crate) const ROLES_MAX: usize = 1_000;
+
+/// Most users. Source: IAM quotas.
+pub(crate) const USERS_MAX: usize = 5_000;
+
+/// Most policies of this account. Source: IAM quotas.
+pub(crate) const MANAGED_POLICIES_MAX: usize = 1_500;
+
+/// Most versions of a policy. Source: IAM quotas.
+pub(crate) const POLICY_VERSIONS_MAX: usize = 5;
+
+/// Most policies that are attached to a role or a user. Source: IAM quotas.
+pub(crate) const ATTACHED_POLICIES_MAX: usize = 10;
+
+/// Most keys of a user. Source: IAM quotas.
+pub(crate) const USER_KEYS_MAX: usize = 2;
+
+/// Longest name of a role or a user, in characters. Source: IAM API, `RoleName` and `UserName`.
+pub(crate) const IDENTITY_NAME_CHARACTERS_MAX: usize = 64;
+
+/// Longest name of a policy, in characters. Source: IAM API, `PolicyName`.
+pub(crate) const POLICY_NAME_CHARACTERS_MAX: usize = 128;
+
+/// Longest path of a role, a user or a policy, in characters. Source: IAM API, `Path`.
+pub(crate) const IDENTITY_PATH_CHARACTERS_MAX: usize = 512;
+
+/// Longest description of a role or a policy, in characters. Source: IAM API, `Description`.
+pub(crate) const IDENTITY_DESCRIPTION_CHARACTERS_MAX: usize = 1_000;
+
+/// Largest page of roles, users or policies. Source: IAM API, `MaxItems`.
+pub(crate) const IDENTITIES_LISTED_MAX: usize = 1_000;
+
+/// Page of roles, users or policies if nothing is said. Source: IAM API, `MaxItems`.
+pub(crate) const IDENTITIES_LISTED_DEFAULT: usize = 100;
+
+/// Session of a role if nothing is said, in seconds. Source: STS API, `DurationSeconds`.
+pub(crate) const SESSION_SECONDS_DEFAULT: u32 = 3_600;
+
+/// Longest session of a role, in seconds. Source: IAM API, `MaxSessionDuration`.
+pub(crate) const SESSION_SECONDS_MAX: u32 = 43_200;

@@ -135,6 +135,7 @@ impl Runner {
             name: name.to_string(),
             version: version.to_string(),
             arn: format!("{}:{version}", self.functions.place().function_arn(name)),
+            role: configuration.role.clone(),
             runtime,
             handler: configuration.handler.clone(),
             code_dir,

@@ -56,11 +56,25 @@ pub enum Kind {
     StackEvent,
     /// A value that a stack exports.
     StackExport,
+    /// A role.
+    Role,
+    /// A user.
+    User,
+    /// A key of a user.
+    UserKey,
+    /// A key that authenticates sessions of roles.
+    SessionKey,
+    /// A policy that roles and users share.
+    ManagedPolicy,
+    /// A parameter with its versions.
+    Parameter,
+    /// What a server was born with, so that it is made once.
+    Birth,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::Function,
         Self::Layer,
         Self::AccessKey,
@@ -73,6 +87,13 @@ impl Kind {
         Self::ChangeSet,
         Self::StackEvent,
         Self::StackExport,
+        Self::Role,
+        Self::User,
+        Self::UserKey,
+        Self::SessionKey,
+        Self::ManagedPolicy,
+        Self::Parameter,
+        Self::Birth,
     ];
 
     /// Returns the name that it is stored by.
@@ -90,6 +111,13 @@ impl Kind {
             Self::ChangeSet => "change_set",
             Self::StackEvent => "stack_event",
             Self::StackExport => "stack_export",
+            Self::Role => "role",
+            Self::User => "user",
+            Self::UserKey => "user_key",
+            Self::SessionKey => "session_key",
+            Self::ManagedPolicy => "managed_policy",
+            Self::Parameter => "parameter",
+            Self::Birth => "birth",
         }
     }
 }

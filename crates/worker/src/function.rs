@@ -19,6 +19,8 @@ pub struct Function {
     pub version: String,
     /// The qualified ARN.
     pub arn: String,
+    /// Whose rights its processes have: for who issues their keys.
+    pub role: String,
     /// What runs the code.
     pub runtime: Runtime,
     /// `Handler`, such as `app.handler`.

@@ -150,6 +150,7 @@ mod tests {
             name: "demo".into(),
             version: "3".into(),
             arn: "arn:demo:3".into(),
+            role: "arn:role".into(),
             runtime: Runtime::Python313,
             handler: "app.handler".into(),
             code_dir: PathBuf::new(),

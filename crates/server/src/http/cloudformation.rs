@@ -112,8 +112,8 @@ impl Operation {
 
 /// Carries out an operation, if its sender may ask for it.
 pub async fn serve(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
-    if let Principal::Process { function, .. } = &request.principal {
-        return Err(services.denied(function, "cloudformation", operation.name(), "*"));
+    if request.principal != Principal::Operator {
+        return Err(services.denied(&request.principal, "cloudformation", operation.name(), "*"));
     }
     let result = dispatch(services, operation, request).await?;
     Ok(query::answer(API, request, &result))

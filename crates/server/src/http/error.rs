@@ -109,6 +109,36 @@ impl Error {
         Self::new(400, "ResourceNotFoundException", "message", message.into())
     }
 
+    /// IAM has no such thing.
+    pub fn no_such_entity(message: impl Into<String>) -> Self {
+        Self::named(404, "NoSuchEntity", message)
+    }
+
+    /// IAM has one of that name.
+    pub fn entity_exists(message: impl Into<String>) -> Self {
+        Self::named(409, "EntityAlreadyExists", message)
+    }
+
+    /// Something of IAM is in use.
+    pub fn delete_conflict(message: impl Into<String>) -> Self {
+        Self::named(409, "DeleteConflict", message)
+    }
+
+    /// There would be too many or too much of something.
+    pub fn limit_exceeded(message: impl Into<String>) -> Self {
+        Self::named(409, "LimitExceeded", message)
+    }
+
+    /// A document is no policy.
+    pub fn malformed_policy(message: impl Into<String>) -> Self {
+        Self::named(400, "MalformedPolicyDocument", message)
+    }
+
+    /// What IAM was given makes no sense.
+    pub fn invalid_input(message: impl Into<String>) -> Self {
+        Self::named(400, "InvalidInput", message)
+    }
+
     /// There is no signature.
     pub fn missing_authentication() -> Self {
         let message = "Missing Authentication Token: sign the request with a key of this server";
@@ -124,6 +154,12 @@ impl Error {
     pub fn unrecognized_client() -> Self {
         let message = "The security token included in the request is invalid.";
         Self::new(403, "UnrecognizedClientException", "message", message.into())
+    }
+
+    /// The key was good once.
+    pub fn expired_token() -> Self {
+        let message = "The security token included in the request is expired";
+        Self::new(403, "ExpiredTokenException", "message", message.into())
     }
 
     /// The signature is wrong, or its time is too far off; AWS's SDKs correct their clock on the latter.

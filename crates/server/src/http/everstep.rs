@@ -68,11 +68,8 @@ impl Operation {
 
 /// Carries out an operation, if its sender may ask for it.
 pub async fn serve(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
-    match &request.principal {
-        Principal::Operator => {}
-        Principal::Process { function, .. } => {
-            return Err(services.denied(function, "everstep", operation.name(), "*"));
-        }
+    if request.principal != Principal::Operator {
+        return Err(services.denied(&request.principal, "everstep", operation.name(), "*"));
     }
     match operation {
         Operation::ListKeys => keys::list(services),

@@ -14,7 +14,7 @@ use tracing::warn;
 use super::error::Error;
 use super::request::parse_query;
 use super::sigv4::{Authorization, Payload, hex, without_signature};
-use super::{Services, authenticate, check_is_process, read_body};
+use super::{Services, authenticate, check_is_process, find_key, read_body};
 use crate::access::Principal;
 use crate::forward::{Forward, Outgoing, S3, Unreachable};
 use crate::limits::{FORWARD_BODY_BYTES_MAX, FORWARD_BODY_LIMIT};
@@ -35,7 +35,7 @@ pub fn addressed<'a>(services: &'a Services, parts: &Parts) -> Option<&'a Forwar
     let authorization = Authorization::read(&parts.headers, &query).ok()?;
     let forward = services.forwards.find(authorization.service)?;
     let is_process =
-        || matches!(services.keys.find(authorization.access_key_id), Some((Principal::Process { .. }, ..)));
+        || find_key(services, &authorization).is_ok_and(|found| matches!(found.principal, Principal::Process { .. }));
     (authorization.service != S3 || is_process()).then_some(forward)
 }
 
@@ -55,9 +55,12 @@ pub async fn serve(
     let path_and_query = parts.uri.path_and_query().map(|path| path.as_str()).filter(|path| path.starts_with('/'));
     let path_and_query = path_and_query.ok_or_else(|| Error::unknown_operation("The path must begin with a slash."))?;
     // A stranger's body is not read.
-    services.keys.find(authorization.access_key_id).ok_or_else(Error::unrecognized_client)?;
+    find_key(services, &authorization)?;
     let sender = |payload: Payload<'_>| {
         let principal = authenticate(services, &authorization, &parts.method, &parts.uri, &parts.headers, payload)?;
+        if matches!(principal, Principal::User { .. } | Principal::Session(_)) {
+            return Err(services.denied(&principal, &forward.name, "*", "*"));
+        }
         if inside { check_is_process(&principal) } else { Ok(()) }
     };
     let (payload_hash, body, _held) = if authorization.service == S3 {

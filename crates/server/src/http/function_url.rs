@@ -140,7 +140,7 @@ fn signer(services: &Services, parts: &Parts, query: &[(String, String)], body: 
     }
     match authenticate(services, &authorization, &parts.method, &parts.uri, &parts.headers, Payload::Whole(body))? {
         Principal::Operator => Ok(authorization.access_key_id.into()),
-        Principal::Process { .. } => Err(Error::forbidden()),
+        Principal::User { .. } | Principal::Session(_) | Principal::Process { .. } => Err(Error::forbidden()),
     }
 }
 

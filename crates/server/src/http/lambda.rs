@@ -22,7 +22,11 @@ pub async fn serve(services: &Services, operation: Operation, request: &Request)
 
 /// A function process may report on the execution it runs, and nothing else.
 fn authorize(services: &Services, operation: Operation, request: &Request) -> Result<(), Error> {
-    let Principal::Process { function, execution } = &request.principal else { return Ok(()) };
+    let execution = match &request.principal {
+        Principal::Operator => return Ok(()),
+        Principal::Process { execution, .. } => execution,
+        Principal::User { .. } | Principal::Session(_) => &None,
+    };
     let parameters = &request.parameters;
     let own = match operation {
         Operation::CheckpointDurableExecution | Operation::GetDurableExecutionState => {
@@ -35,7 +39,7 @@ fn authorize(services: &Services, operation: Operation, request: &Request) -> Re
         return Ok(());
     }
     let resource = parameters.first().map_or("*", String::as_str);
-    Err(services.denied(function, "lambda", operation.name(), resource))
+    Err(services.denied(&request.principal, "lambda", operation.name(), resource))
 }
 
 /// Finds what carries out an operation. Each is on the heap by itself, so that a request takes up and moves only what

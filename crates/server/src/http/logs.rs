@@ -67,8 +67,8 @@ impl Operation {
 
 /// Carries out an operation, if its sender may ask for it.
 pub async fn serve(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
-    if let Principal::Process { function, .. } = &request.principal {
-        return Err(services.denied(function, "logs", operation.name(), "*"));
+    if request.principal != Principal::Operator {
+        return Err(services.denied(&request.principal, "logs", operation.name(), "*"));
     }
     match operation {
         Operation::DescribeLogGroups => describe_log_groups::handle(services, request).await,

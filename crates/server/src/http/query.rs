@@ -3,7 +3,7 @@
 //! The members of a request are the names of a form: `Tags.member.1.Key=a` is the member `Key` of the first of `Tags`.
 //! An operation reads them into its shape by [`Request::form`], and answers with JSON, which [`answer`] writes as XML.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesText, Event};
@@ -27,6 +27,20 @@ pub struct Api {
 const ACTION: &str = "Action";
 
 impl Request {
+    /// Reads the body as a form into two shapes whose members stand side by side.
+    ///
+    /// # Errors
+    /// As [`Self::form`].
+    pub fn form_pair<A: DeserializeOwned, B: DeserializeOwned>(&self) -> Result<(A, B), Error> {
+        if self.on_behalf {
+            return self.json_pair();
+        }
+        let (first, ignored_by_first) = self.read_form()?;
+        let (second, ignored_by_second) = self.read_form()?;
+        self.warn_of(&ignored_by_first.intersection(&ignored_by_second).cloned().collect());
+        Ok((first, second))
+    }
+
     /// Reads the body as a form into a shape. Members that are unknown are logged.
     ///
     /// # Errors
@@ -35,14 +49,17 @@ impl Request {
         if self.on_behalf {
             return self.json();
         }
+        let (shape, ignored) = self.read_form()?;
+        self.warn_of(&ignored);
+        Ok(shape)
+    }
+
+    fn read_form<T: DeserializeOwned>(&self) -> Result<(T, BTreeSet<String>), Error> {
         let mut form = Node::read(&self.body)?;
         // They say which operation is meant, and are no members of it.
         form.members.remove(ACTION);
         form.members.remove("Version");
-        let (shape, ignored) = read_noting_ignored(form)
-            .map_err(|error| Error::validation(format!("The request could not be read: {error}")))?;
-        self.warn_of(&ignored);
-        Ok(shape)
+        read_noting_ignored(form).map_err(|error| Error::validation(format!("The request could not be read: {error}")))
     }
 }
 
@@ -95,6 +112,7 @@ pub fn error(error: &Error, request_id: &str) -> Response {
 fn code(code: &'static str) -> &'static str {
     match code {
         "AccessDeniedException" => "AccessDenied",
+        "ExpiredTokenException" => "ExpiredToken",
         "IncompleteSignatureException" => "IncompleteSignature",
         "InvalidSignatureException" => "SignatureDoesNotMatch",
         "MissingAuthenticationTokenException" => "MissingAuthenticationToken",

@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::error::Error;
 use super::request::Response;
-use super::{cloudformation, everstep, lambda, logs, query, sts};
+use super::{cloudformation, everstep, iam, lambda, logs, query, sts};
 use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 
 /// AWS's services that are spoken here, by the names that requests are signed for.
@@ -19,6 +19,8 @@ pub enum Operation {
     Lambda(lambda::Operation),
     /// Of CloudWatch Logs.
     Logs(logs::Operation),
+    /// Of IAM.
+    Iam(iam::Operation),
     /// Of the Security Token Service.
     Sts(sts::Operation),
     /// Of Everstep's own service.
@@ -45,6 +47,8 @@ pub enum Asked {
 pub enum FormService {
     /// CloudFormation.
     Cloudformation,
+    /// IAM.
+    Iam,
     /// The Security Token Service.
     Sts,
 }
@@ -67,6 +71,7 @@ impl Asked {
             },
             "logs" => (Operation::Logs(logs::Operation::find(target)?), Vec::new()),
             "cloudformation" => return Ok(Self::InForm(FormService::Cloudformation)),
+            "iam" => return Ok(Self::InForm(FormService::Iam)),
             "sts" => return Ok(Self::InForm(FormService::Sts)),
             "everstep" => {
                 let (operation, parameters) = everstep::Operation::find(method, path)?;
@@ -107,6 +112,7 @@ impl Asked {
                 let action = query::action(body)?;
                 let operation = match service {
                     FormService::Cloudformation => Operation::Cloudformation(cloudformation::Operation::find(&action)?),
+                    FormService::Iam => Operation::Iam(iam::Operation::find(&action)?),
                     FormService::Sts => Operation::Sts(sts::Operation::find(&action)?),
                 };
                 Ok((operation, Vec::new()))
@@ -122,6 +128,7 @@ impl Operation {
             Self::Cloudformation(operation) => operation.name(),
             Self::Lambda(operation) => operation.name(),
             Self::Logs(operation) => operation.name(),
+            Self::Iam(operation) => operation.name(),
             Self::Sts(operation) => operation.name(),
             Self::Everstep(operation) => operation.name(),
         }
@@ -135,7 +142,7 @@ pub enum Protocol {
     RestJson,
     /// The header `X-Amz-Target` says which operation, bodies are JSON: `logs`.
     Json,
-    /// A form comes in, XML goes out: `sts`.
+    /// A form comes in, XML goes out: `cloudformation`, `iam`, `sts`.
     Query,
 }
 

@@ -66,7 +66,7 @@ async fn function_is_created_described_and_deleted() {
       "MemorySize": 128,
       "PackageType": "Zip",
       "RevisionId": "<uuid>",
-      "Role": "arn:aws:iam::123456789012:role/service",
+      "Role": "arn:aws:iam::123456789012:role/everstep",
       "Runtime": "provided.al2023",
       "State": "Active",
       "Timeout": 30,
@@ -248,7 +248,7 @@ async fn versions_are_published_listed_and_deleted() {
       "MemorySize": 128,
       "PackageType": "Zip",
       "RevisionId": "<uuid>",
-      "Role": "arn:aws:iam::123456789012:role/service",
+      "Role": "arn:aws:iam::123456789012:role/everstep",
       "Runtime": "provided.al2023",
       "State": "Active",
       "Timeout": 30,
@@ -412,6 +412,7 @@ async fn weighted_aliases_lead_to_two_versions() {
         update("plain", json!({"RoutingConfig": weighted(0.5)})).await;
         assert_eq!(update("plain", json!({"RoutingConfig": config})).await.json().get("RoutingConfig"), None);
     }
+    world.create_role("other").await;
     world
         .send("PUT", &path("plain", "/configuration"), &[], r#"{"Role": "arn:aws:iam::123456789012:role/other"}"#)
         .await;

@@ -7,6 +7,7 @@ mod everstep;
 mod forward;
 mod function_urls;
 mod functions;
+mod iam;
 mod invoke;
 mod layers;
 mod logs;

@@ -67,6 +67,11 @@ impl World {
         Self::open(self.directory, |_| {}).await
     }
 
+    /// A world on a directory where there was one before.
+    pub(crate) async fn on(directory: TempDir) -> Self {
+        Self::open(directory, |_| {}).await
+    }
+
     async fn open(directory: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(directory.path());
         config.listen[0].set_port(0);
@@ -154,6 +159,18 @@ impl World {
     /// Sends a request as it is.
     pub(crate) async fn exchange(&self, wire: &Wire) -> Answer {
         tokio::time::timeout(PATIENCE, exchange(self.address(), wire)).await.expect("an answer")
+    }
+
+    /// Sends a form to IAM as the operator.
+    pub(crate) async fn iam(&self, action: &str, members: &[(&str, &str)]) -> Answer {
+        self.exchange(&self.form("iam", &form(action, members))).await
+    }
+
+    /// Creates a role for functions that may do nothing yet.
+    pub(crate) async fn create_role(&self, name: &str) {
+        let trust = trust("lambda.amazonaws.com");
+        let answer = self.iam("CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", &trust)]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
     }
 
     /// Invokes a function.
@@ -287,6 +304,27 @@ impl Answer {
     }
 }
 
+/// Writes a form.
+pub(crate) fn form(action: &str, members: &[(&str, &str)]) -> String {
+    let mut form = format!("Action={action}&Version=2010-05-08");
+    for (name, value) in members {
+        write!(form, "&{name}={}", escaped(value)).unwrap();
+    }
+    form
+}
+
+/// Writes a policy that lets a service assume a role.
+pub(crate) fn trust(service: &str) -> String {
+    let statement = json!({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"});
+    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+}
+
+/// Writes a policy that allows actions on resources.
+pub(crate) fn allow(actions: &[&str], resources: &[&str]) -> String {
+    let statement = json!({"Effect": "Allow", "Action": actions, "Resource": resources});
+    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+}
+
 async fn exchange(address: SocketAddr, wire: &Wire) -> Answer {
     let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
     let mut head = format!("{} {} HTTP/1.1\r\n", wire.method, wire.path);
@@ -331,7 +369,7 @@ pub(crate) fn function(name: &str) -> Value {
     json!({
         "FunctionName": name,
         "Runtime": "provided.al2023",
-        "Role": "arn:aws:iam::123456789012:role/service",
+        "Role": "arn:aws:iam::123456789012:role/everstep",
         "Timeout": 30,
         "Code": {"ZipFile": zip(&[("bootstrap", include_str!("bootstrap"))])},
     })

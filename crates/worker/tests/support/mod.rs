@@ -98,6 +98,7 @@ impl Code {
             name: "demo".into(),
             version: "$LATEST".into(),
             arn: "arn:aws:lambda:us-east-1:000000000000:function:demo:$LATEST".into(),
+            role: "arn:aws:iam::000000000000:role/demo".into(),
             runtime,
             handler: handler.into(),
             code_dir: dir.path().canonicalize().unwrap(),

@@ -19,6 +19,7 @@ pub mod update_function_code;
 pub mod update_function_configuration;
 pub mod url_configs;
 
+mod role;
 mod settings;
 
 use base64::Engine as _;
@@ -30,6 +31,7 @@ use everstep_core::id::Version;
 use everstep_worker::code;
 use serde_json::{Map, Value, json};
 
+pub(super) use crate::functions::now_millis;
 use crate::functions::{CodeFacts, Configuration, Function};
 use crate::http::Services;
 use crate::http::error::Error;
@@ -39,11 +41,6 @@ use crate::layers::UsedLayer;
 /// Reads the function that the path names.
 fn named_function(services: &Services, request: &Request) -> Result<FunctionReference, Error> {
     services.functions.parse(request.parameter(0), request.query("Qualifier"))
-}
-
-/// Returns wall time in milliseconds, which is what function configurations go by.
-pub(super) fn now_millis() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }
 
 /// Takes in the code of a function or a layer.

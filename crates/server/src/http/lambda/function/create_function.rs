@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use everstep_api::function::{CreateFunction, LoggingConfig, Settings};
 use everstep_core::id::Version;
 
-use super::{configuration, create_log_group, now_millis, settings, store_code, tags};
+use super::{configuration, create_log_group, now_millis, role, settings, store_code, tags};
 use crate::functions::{Configuration, Function, new_revision_id};
 use crate::http::Services;
 use crate::http::error::Error;
@@ -29,9 +29,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     if handler.is_empty() && !runtime.starts_with("provided") {
         return Err(Error::invalid_parameter("Handler is mandatory for functions created with deployment packages."));
     }
-    if given.role.as_ref().is_none_or(String::is_empty) {
-        return Err(Error::missing("role"));
-    }
+    let role_arn = given.role.as_deref().filter(|role| !role.is_empty()).ok_or_else(|| Error::missing("role"))?;
+    role::check(services, &request.principal, role_arn)?;
     if services.functions.load(&reference.function).await?.is_some() {
         return Err(Error::conflict(format!("Function already exist: {}", reference.function)));
     }

@@ -3,7 +3,7 @@
 use everstep_api::function::Settings;
 use everstep_core::id::Version;
 
-use super::{check_revision, configuration, create_log_group, named_function, now_millis, settings};
+use super::{check_revision, configuration, create_log_group, named_function, now_millis, role, settings};
 use crate::functions::new_revision_id;
 use crate::http::Services;
 use crate::http::error::Error;
@@ -16,6 +16,9 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     reference.qualifier = None;
     let given: Settings = request.json()?;
     settings::check(&given)?;
+    if let Some(arn) = given.role.as_deref().filter(|role| !role.is_empty()) {
+        role::check(services, &request.principal, arn)?;
+    }
     let used_layers = match &given.layers {
         Some(arns) => {
             let found = services.functions.find(&reference).await?;
