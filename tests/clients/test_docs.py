@@ -63,3 +63,24 @@ def test_deploying_runs_as_written(server: EverstepServer, tmp_path: Path):
         )
         assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "greeting.json").read_text() == '"welcome"'
+
+
+def test_iam_page_runs_as_written(server: EverstepServer, tmp_path: Path):
+    text = (REPOSITORY / "docs" / "iam.md").read_text()
+    path = [Path(sys.executable).parent, BINARY.parent, os.environ["PATH"]]
+    environment = {**os.environ, **server.environment(), "PATH": ":".join(map(str, path))}
+    printed = ""
+    for commands in COMMANDS.findall(text):
+        done = subprocess.run(
+            ["bash", "-euc", commands],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        printed += done.stdout
+    assert "arn:aws:iam::123456789012:role/everstep" in printed
+    assert printed.endswith("EUR\n")

@@ -54,6 +54,9 @@ def test_function_saves_to_dynamodb_without_a_secret_of_its_own(dynamodb: str, t
         arguments = FUNCTIONS["python-durable"].arguments("notes") | {"Handler": "notes.handler"}
         server.client().create_function(**arguments | {"Code": {"ZipFile": code.read_bytes()}})
         server.client().get_waiter("function_active_v2").wait(FunctionName="notes", WaiterConfig={"Delay": 1})
+        server.client(service="iam").attach_role_policy(
+            RoleName="everstep", PolicyArn="arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess"
+        )
         operator = server.client(service="dynamodb")
         key = {"AttributeName": "id"}
         operator.create_table(

@@ -1,5 +1,6 @@
 //! The HTTP edge: read a request, know its sender, find its operation, answer in AWS's terms.
 
+mod authorize;
 mod cloudformation;
 pub mod error;
 mod event_stream;
@@ -15,6 +16,7 @@ mod query;
 pub mod request;
 pub mod service;
 mod sigv4;
+mod ssm;
 mod sts;
 
 use std::path::PathBuf;
@@ -30,7 +32,7 @@ use everstep_store::sqlite::Sqlite;
 use everstep_worker::code;
 use http::{HeaderMap, Method, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::access::{Found, Keys, NotOpened, Principal};
 use crate::clock::KeptClock;
@@ -43,6 +45,7 @@ use crate::identities::Identities;
 use crate::layers::Layers;
 use crate::limits::BODY_BYTES_MAX;
 use crate::listen::Peer;
+use crate::parameters::Parameters;
 use crate::runner::Runner;
 use crate::stacks::Stacks;
 use error::Error;
@@ -79,6 +82,10 @@ pub struct Services {
     pub keys: Arc<Keys>,
     /// The roles and users, and what they may do.
     pub identities: Arc<Identities>,
+    /// The parameters.
+    pub parameters: Parameters,
+    /// Whether requests come by TLS.
+    pub is_secure: bool,
     /// Durable time, which may be moved.
     pub clock: KeptClock,
     /// The store itself, for copies of it.
@@ -93,13 +100,10 @@ impl Services {
         crate::write_credentials(&self.data, &self.keys.operator())
     }
 
-    /// Returns the error for somebody who asks for what only others may do.
-    fn denied(&self, principal: &Principal, service: &str, operation: &str, resource: &str) -> Error {
+    /// Returns the error for somebody who asks for what no policy can give them.
+    fn denied(&self, principal: &Principal, action: &str, resource: &str) -> Error {
         let who = self.identities.principal_arn(principal);
-        warn!(principal = who, operation, "somebody asked for what they may not do");
-        Error::access_denied(format!(
-            "User: {who} is not authorized to perform: {service}:{operation} on resource: {resource}"
-        ))
+        Error::access_denied(format!("User: {who} is not authorized to perform: {action} on resource: {resource}"))
     }
 }
 
@@ -116,7 +120,8 @@ async fn serve(services: &Services, request: axum::extract::Request) -> axum::re
     let id = new_request_id();
     let request_id = id.to_string();
     let (parts, body) = request.into_parts();
-    let inside = parts.extensions.get::<ConnectInfo<Peer>>().is_some_and(|ConnectInfo(peer)| peer.inside);
+    let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| *peer);
+    let inside = peer.is_some_and(|peer| peer.inside);
     if !inside && let Some(url) = function_url::addressed(&parts.headers) {
         // On the heap by itself, so that no other request carries it around.
         let mut response = Box::pin(function_url::serve(services, url, &parts, body, id)).await;
@@ -133,7 +138,7 @@ async fn serve(services: &Services, request: axum::extract::Request) -> axum::re
             }
         };
     }
-    let answer = match handle(services, id, inside, &parts.method, &parts.uri, parts.headers, body).await {
+    let answer = match handle(services, id, peer.as_ref(), &parts.method, &parts.uri, parts.headers, body).await {
         Ok(response) => response,
         Err(error) => {
             debug!(request.id = request_id, method = %parts.method, path = parts.uri.path(), %error, "refused");
@@ -159,7 +164,7 @@ fn respond(answer: Response, protocol: Protocol, request_id: String) -> axum::re
 async fn handle(
     services: &Services,
     id: RequestId,
-    inside: bool,
+    peer: Option<&Peer>,
     method: &Method,
     uri: &Uri,
     headers: HeaderMap,
@@ -180,23 +185,34 @@ async fn handle(
     };
     let body = read_body(body, bytes_max).await?;
     let principal = authenticate(services, &authorization, method, uri, &headers, Payload::Whole(&body))?;
-    if inside {
+    if peer.is_some_and(|peer| peer.inside) {
         check_is_process(&principal)?;
     }
     let (operation, parameters) = asked.operation(&body)?;
-    let on_behalf = false;
-    let request = Request { id, operation: operation.name(), parameters, principal, on_behalf, query, headers, body };
+    let request = Request {
+        id,
+        operation: operation.name(),
+        parameters,
+        principal,
+        on_behalf: false,
+        source_ip: peer.map(|peer| peer.address.ip().to_canonical()),
+        query,
+        headers,
+        body,
+    };
     perform(services, operation, &request).await
 }
 
 /// Carries out an operation, if its sender may ask for it.
 async fn perform(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
+    authorize::authorize(services, operation, request).await?;
     match operation {
         Operation::Cloudformation(operation) => cloudformation::serve(services, operation, request).await,
         Operation::Lambda(operation) => lambda::serve(services, operation, request).await,
         Operation::Logs(operation) => logs::serve(services, operation, request).await,
         Operation::Sts(operation) => sts::serve(services, operation, request).await,
         Operation::Iam(operation) => iam::serve(services, operation, request).await,
+        Operation::Ssm(operation) => ssm::serve(services, operation, request).await,
         Operation::Everstep(operation) => everstep::serve(services, operation, request).await,
     }
 }

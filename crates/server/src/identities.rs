@@ -17,7 +17,8 @@ use everstep_store::{Catalog, Error as StoreError, Kind};
 use crate::access::{Principal, Session};
 use crate::documents::Documents;
 use crate::functions::Functions;
-pub use born::ROLE;
+use crate::sessions;
+pub use born::{ROLE, once};
 pub use grants::{Document, Grants, Trust};
 pub use managed_policy::{ManagedPolicy, PolicyVersion};
 pub use role::Role;
@@ -146,6 +147,18 @@ impl Identities {
             Principal::Session(session) => format!("{}:{}", session.role_id, session.name),
             Principal::User { name } => self.users.get(name).map_or_else(|| name.clone(), |user| user.id.clone()),
         }
+    }
+
+    /// Returns a session of a role that a service of AWS assumed. Without the role it may do nothing.
+    pub fn session_of_service(&self, role_arn: &str, name: &str) -> Principal {
+        sessions::principal(Session {
+            role: name_of(role_arn).into(),
+            role_id: self.role(role_arn).map(|role| role.id.clone()).unwrap_or_default(),
+            name: name.into(),
+            policies: Vec::new(),
+            policy_arns: Vec::new(),
+            tags: std::collections::BTreeMap::new(),
+        })
     }
 
     /// Tells whether a service of AWS may assume a role.

@@ -23,6 +23,7 @@ mod identities;
 mod layers;
 mod limits;
 mod log_sink;
+mod parameters;
 mod policy;
 mod runner;
 mod sessions;
@@ -58,6 +59,7 @@ use http::Services;
 use identities::Identities;
 use layers::Layers;
 use listen::{Bound, Certificates, Listeners, Peer};
+use parameters::Parameters;
 use runner::Runner;
 use sandbox::Sandbox;
 use stacks::{Stacks, executor};
@@ -120,6 +122,7 @@ impl Server {
         let function_urls = FunctionUrls::new(catalog.clone(), config.function_url_base(addresses[0])?);
         let functions = Functions::new(catalog.clone(), config.place());
         let identities = Arc::new(Identities::open(catalog.clone(), &functions).await?);
+        let parameters = Parameters::open(catalog.clone(), config.place()).await?;
         let layers = Layers::new(catalog.clone(), config.place());
         let (stacks, begun) = Stacks::open(catalog, config.place());
         let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
@@ -143,6 +146,8 @@ impl Server {
             logs,
             keys: keys.clone(),
             identities,
+            parameters,
+            is_secure: certificates.is_some(),
             clock,
             store: store.clone(),
             data: config.data.clone(),

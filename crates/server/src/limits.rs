@@ -262,3 +262,57 @@ pub(crate) const SESSION_SECONDS_DEFAULT: u32 = 3_600;
 
 /// Longest session of a role, in seconds. Source: IAM API, `MaxSessionDuration`.
 pub(crate) const SESSION_SECONDS_MAX: u32 = 43_200;
+
+/// Shortest session of a role, in seconds. Source: STS API, `DurationSeconds`.
+pub(crate) const SESSION_SECONDS_MIN: u32 = 900;
+
+/// Longest session of a role that a session assumes, in seconds. Source: IAM User Guide, role chaining.
+pub(crate) const SESSION_SECONDS_CHAINED_MAX: u32 = 3_600;
+
+/// Longest that keys of `GetSessionToken` are good, in seconds. Source: STS API, `DurationSeconds` (36 hours).
+pub(crate) const SESSION_TOKEN_SECONDS_MAX: u32 = 129_600;
+
+/// Shortest name of a session, in characters. Source: STS API, `RoleSessionName`.
+pub(crate) const SESSION_NAME_CHARACTERS_MIN: usize = 2;
+
+/// Longest name of a session, in characters. Source: STS API, `RoleSessionName`.
+pub(crate) const SESSION_NAME_CHARACTERS_MAX: usize = 64;
+
+/// Most policies that limit a session by their ARNs. Source: STS API, `PolicyArns`.
+pub(crate) const SESSION_POLICIES_MAX: usize = 10;
+
+/// Most parameters. Source: Systems Manager quotas (of the standard tier).
+pub(crate) const PARAMETERS_MAX: usize = 10_000;
+
+/// Longest name of a parameter, in characters. Source: Systems Manager API, `PutParameter`.
+pub(crate) const PARAMETER_NAME_CHARACTERS_MAX: usize = 1_011;
+
+/// Most levels of a parameter's name. Source: Systems Manager API, `PutParameter`.
+pub(crate) const PARAMETER_LEVELS_MAX: usize = 15;
+
+/// Largest value of a standard parameter, in bytes. Source: Systems Manager quotas (4 KB).
+pub(crate) const PARAMETER_BYTES_MAX: usize = 4_096;
+
+/// Largest value of an advanced parameter, in bytes. Source: Systems Manager quotas (8 KB).
+pub(crate) const PARAMETER_ADVANCED_BYTES_MAX: usize = 8_192;
+
+/// Longest description of a parameter, in characters. Source: Systems Manager API, `ParameterDescription`.
+pub(crate) const PARAMETER_DESCRIPTION_CHARACTERS_MAX: usize = 1_024;
+
+/// Most versions of a parameter that are kept. Source: Systems Manager quotas.
+pub(crate) const PARAMETER_VERSIONS_MAX: usize = 100;
+
+/// Most labels of a version. Source: Systems Manager API, `LabelParameterVersion`.
+pub(crate) const PARAMETER_LABELS_MAX: usize = 10;
+
+/// Longest label, in characters. Source: Systems Manager API, `ParameterLabel`.
+pub(crate) const PARAMETER_LABEL_CHARACTERS_MAX: usize = 100;
+
+/// Most parameters that a request names. Source: Systems Manager API, `ParameterNameList`.
+pub(crate) const PARAMETERS_NAMED_MAX: usize = 10;
+
+/// Largest page of parameters below a path. Source: Systems Manager API, `GetParametersByPath`.
+pub(crate) const PARAMETERS_BY_PATH_MAX: usize = 10;
+
+/// Largest page of parameters without their values, or of versions. Source: Systems Manager API, `MaxResults`.
+pub(crate) const PARAMETERS_LISTED_MAX: usize = 50;

@@ -35,16 +35,22 @@ use everstep_template::GivenValue;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::authorize::Need;
 use super::error::Error;
 use super::query::{self, Api};
 use super::request::{Request, Response};
 use super::{Services, marker};
-use crate::access::Principal;
 use crate::limits::{STACK_NAME_CHARACTERS_MAX, STACK_TAGS_MAX, TAG_KEY_CHARACTERS_MAX, TAG_VALUE_CHARACTERS_MAX};
 use crate::stacks::document::Settings;
 use crate::stacks::prepare::Source;
 
 const API: Api = Api { namespace: "http://cloudformation.amazonaws.com/doc/2010-05-15/" };
+
+/// The service that assumes the roles of stacks.
+const SERVICE: &str = "cloudformation.amazonaws.com";
+
+/// The member that names the role of a stack.
+const ROLE_ARN: &str = "RoleARN";
 
 /// Declares the operations that are served.
 macro_rules! operations {
@@ -56,11 +62,17 @@ macro_rules! operations {
         }
 
         impl Operation {
-            const ALL: &[Self] = &[$(Self::$name,)*];
+            /// Every operation that is served.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// Returns AWS's name for it.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// Returns the action that its sender must be allowed.
+            pub fn action(self) -> &'static str {
+                match self { $(Self::$name => concat!("cloudformation:", stringify!($name)),)* }
             }
         }
 
@@ -108,12 +120,29 @@ impl Operation {
         let found = Self::ALL.iter().copied().find(|operation| operation.name() == name);
         found.ok_or_else(|| Error::not_served(format!("Everstep does not serve {name} of CloudFormation yet.")))
     }
+
+    /// Returns what it takes of its sender: of a stack that is named by its name, whichever one of that name there is.
+    pub fn needs(self, services: &Services, request: &Request) -> Vec<Need> {
+        let place = services.identities.place();
+        let resource = match request.member("StackName") {
+            Some(arn) if arn.starts_with("arn:") => arn,
+            Some(name) => format!("arn:aws:cloudformation:{}:{}:stack/{name}/*", place.region, place.account),
+            None => "*".into(),
+        };
+        let own = Need::new(self.action(), resource);
+        let role =
+            request.member(ROLE_ARN).map(|arn| Need::new("iam:PassRole", arn).with("iam:passedtoservice", SERVICE));
+        [own].into_iter().chain(role).collect()
+    }
 }
 
-/// Carries out an operation, if its sender may ask for it.
+/// Carries out an operation.
 pub async fn serve(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
-    if request.principal != Principal::Operator {
-        return Err(services.denied(&request.principal, "cloudformation", operation.name(), "*"));
+    if let Some(arn) = request.member(ROLE_ARN) {
+        let assumable = services.identities.role(&arn).is_some_and(|role| services.identities.trusts(&role, SERVICE));
+        if !assumable {
+            return Err(Error::validation(format!("Role {arn} is invalid or cannot be assumed")));
+        }
     }
     let result = dispatch(services, operation, request).await?;
     Ok(query::answer(API, request, &result))

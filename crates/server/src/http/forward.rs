@@ -3,6 +3,7 @@
 //! What the service answers goes back as it is, also its errors, and while it is written. Start reading at [`serve`].
 
 mod compared;
+mod needs;
 
 use axum::body::Body;
 use http::header::CONTENT_LENGTH;
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::SemaphorePermit;
 use tracing::warn;
 
+use super::authorize::allowed;
 use super::error::Error;
 use super::request::parse_query;
 use super::sigv4::{Authorization, Payload, hex, without_signature};
@@ -58,10 +60,18 @@ pub async fn serve(
     find_key(services, &authorization)?;
     let sender = |payload: Payload<'_>| {
         let principal = authenticate(services, &authorization, &parts.method, &parts.uri, &parts.headers, payload)?;
-        if matches!(principal, Principal::User { .. } | Principal::Session(_)) {
-            return Err(services.denied(&principal, &forward.name, "*", "*"));
+        if inside {
+            check_is_process(&principal)?;
         }
-        if inside { check_is_process(&principal) } else { Ok(()) }
+        if principal == Principal::Operator {
+            return Ok(());
+        }
+        let body = match payload {
+            Payload::Whole(body) => Some(body),
+            Payload::Signed(_) => None,
+        };
+        let needs = needs::needs(authorization.service, services.identities.place(), parts, body);
+        needs.iter().try_for_each(|need| allowed(services, &principal, None, need)).map_err(Error::access_denied)
     };
     let (payload_hash, body, _held) = if authorization.service == S3 {
         let payload_hash = signed_hash(&authorization, parts)?;

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::{Bytes, BytesMut};
+use everstep_api::reference::FunctionReference;
 use everstep_core::id::RequestId;
 use everstep_core::limits::SYNC_PAYLOAD_BYTES_MAX;
 use everstep_worker::StreamPart;
@@ -23,8 +24,9 @@ use http_body_util::channel::{Channel, Sender};
 use serde_json::json;
 use tracing::{debug, warn};
 
+use super::authorize::{Need, allowed};
 use super::error::Error;
-use super::lambda::{plain_invocation, run_durable};
+use super::lambda::{plain_invocation, policy, run_durable};
 use super::request::{Request, parse_query};
 use super::sigv4::{Authorization, Payload};
 use super::{Services, authenticate, read_body};
@@ -35,7 +37,7 @@ use crate::limits::HTTP_PRELUDE_BYTES_MAX;
 use crate::listen::Peer;
 use crate::runner::{Streaming, new_trace_id};
 use answer::{Head, INTEGRATION};
-use event::UrlRequest;
+use event::{Signer, UrlRequest};
 
 /// Returns the id of the function URL that a request is sent to, if it is sent to one.
 pub fn addressed(headers: &HeaderMap) -> Option<&str> {
@@ -97,11 +99,10 @@ async fn answer(
     }
     let body = read_body(body, SYNC_PAYLOAD_BYTES_MAX).await?;
     let query = parse_query(parts.uri.query().unwrap_or_default());
-    let account = &services.functions.place().account;
     let signed_by = match url.auth_type {
         AuthType::None if found.function.policies.allow_anyone_by_url(found.alias.as_deref()) => None,
         AuthType::None => return Err(Error::forbidden()),
-        AuthType::AwsIam => Some((signer(services, parts, &query, &body)?, &**account)),
+        AuthType::AwsIam => Some(signer(services, parts, &query, &body, &found).await?),
     };
     let event = event::event(
         &UrlRequest {
@@ -114,7 +115,7 @@ async fn answer(
             source_ip: source_ip(parts),
             scheme: services.function_urls.scheme(),
             trace_id,
-            signed_by: signed_by.as_ref().map(|(key, account)| (key.as_str(), *account)),
+            signed_by: signed_by.as_ref(),
         },
         jiff::Timestamp::now(),
     );
@@ -129,8 +130,14 @@ async fn answer(
     Ok((head, body))
 }
 
-/// Returns the key that signed a request. The keys of function processes open nothing here.
-fn signer(services: &Services, parts: &Parts, query: &[(String, String)], body: &[u8]) -> Result<String, Error> {
+/// Returns who signed a request, if they may use the URL: by their own policies, or by the function's.
+async fn signer(
+    services: &Services,
+    parts: &Parts,
+    query: &[(String, String)],
+    body: &[u8],
+    found: &Found,
+) -> Result<Signer, Error> {
     let authorization = Authorization::read(&parts.headers, query).map_err(|error| match error.code {
         "MissingAuthenticationTokenException" => Error::forbidden(),
         _ => error,
@@ -138,10 +145,24 @@ fn signer(services: &Services, parts: &Parts, query: &[(String, String)], body: 
     if authorization.service != "lambda" {
         return Err(Error::invalid_signature("Credential should be scoped to correct service: 'lambda'."));
     }
-    match authenticate(services, &authorization, &parts.method, &parts.uri, &parts.headers, Payload::Whole(body))? {
-        Principal::Operator => Ok(authorization.access_key_id.into()),
-        Principal::User { .. } | Principal::Session(_) | Principal::Process { .. } => Err(Error::forbidden()),
-    }
+    let principal =
+        authenticate(services, &authorization, &parts.method, &parts.uri, &parts.headers, Payload::Whole(body))?;
+    let reference = FunctionReference {
+        qualifier: found.alias.clone(),
+        ..services.functions.parse(found.function.name.as_str(), None)?
+    };
+    let need = Need {
+        resource_policy: policy(services, &reference).await?,
+        ..Need::new("lambda:InvokeFunctionUrl", services.functions.arn(&reference))
+    };
+    let need = need.with("lambda:functionurlauthtype", "AWS_IAM");
+    allowed(services, &principal, None, &need).map_err(|_| Error::forbidden())?;
+    Ok(Signer {
+        access_key_id: authorization.access_key_id.into(),
+        account: services.identities.place().account.to_string(),
+        arn: services.identities.principal_arn(&principal),
+        user_id: services.identities.user_id(&principal),
+    })
 }
 
 fn source_ip(parts: &Parts) -> Option<IpAddr> {
@@ -164,6 +185,7 @@ async fn invoke(
         parameters: Vec::new(),
         principal: Principal::Operator,
         on_behalf: false,
+        source_ip: None,
         query: Vec::new(),
         headers: headers.into_iter().collect(),
         body: event.into(),

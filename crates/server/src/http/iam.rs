@@ -7,6 +7,7 @@ mod attached_policies;
 mod entity;
 mod inline_policies;
 mod managed_policies;
+mod needs;
 mod roles;
 mod simulate;
 mod tags;
@@ -28,6 +29,7 @@ use crate::limits::{
     IDENTITY_NAME_CHARACTERS_MAX, IDENTITY_PATH_CHARACTERS_MAX, POLICY_NAME_CHARACTERS_MAX,
 };
 use entity::What;
+pub use needs::needs;
 
 const API: Api = Api { namespace: "https://iam.amazonaws.com/doc/2010-05-08/" };
 
@@ -40,7 +42,6 @@ macro_rules! operations {
             $(#[doc = concat!("`", stringify!($name), "`")] $name,)*
         }
 
-        #[expect(dead_code, reason = "who may ask is decided next")]
         impl Operation {
             /// Every operation that is served.
             pub const ALL: &[Self] = &[$(Self::$name,)*];

@@ -3,6 +3,7 @@
 mod durable;
 mod function;
 mod layer;
+mod needs;
 mod route;
 
 use std::pin::Pin;
@@ -10,36 +11,13 @@ use std::pin::Pin;
 use super::Services;
 use super::error::Error;
 use super::request::{Request, Response};
-use crate::access::Principal;
 pub use function::invoke::{plain_invocation, run_durable};
+pub use needs::{invocation, needs, policy};
 pub use route::{NoRoute, Operation, Route, route};
 
-/// Carries out an operation, if its sender may ask for it.
+/// Carries out an operation.
 pub async fn serve(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
-    authorize(services, operation, request)?;
     dispatch(services, operation, request).await
-}
-
-/// A function process may report on the execution it runs, and nothing else.
-fn authorize(services: &Services, operation: Operation, request: &Request) -> Result<(), Error> {
-    let execution = match &request.principal {
-        Principal::Operator => return Ok(()),
-        Principal::Process { execution, .. } => execution,
-        Principal::User { .. } | Principal::Session(_) => &None,
-    };
-    let parameters = &request.parameters;
-    let own = match operation {
-        Operation::CheckpointDurableExecution | Operation::GetDurableExecutionState => {
-            let arn = parameters[0].parse::<everstep_core::id::ExecutionArn>();
-            arn.is_ok_and(|arn| execution.is_some_and(|execution| execution.to_string() == arn.id))
-        }
-        _ => false,
-    };
-    if own {
-        return Ok(());
-    }
-    let resource = parameters.first().map_or("*", String::as_str);
-    Err(services.denied(&request.principal, "lambda", operation.name(), resource))
 }
 
 /// Finds what carries out an operation. Each is on the heap by itself, so that a request takes up and moves only what

@@ -12,11 +12,13 @@ use everstep_api::validation::Violations;
 use everstep_core::Timestamp;
 use everstep_store::LogPosition;
 
+use serde::Deserialize;
+
 use super::Services;
+use super::authorize::Need;
 use super::error::Error;
 use super::marker;
 use super::request::{Request, Response};
-use crate::access::Principal;
 use crate::limits::LOG_EVENTS_MAX;
 
 /// How the header names the API.
@@ -36,7 +38,8 @@ pub enum Operation {
 }
 
 impl Operation {
-    const ALL: [Self; 4] =
+    /// Every operation that is served.
+    pub const ALL: [Self; 4] =
         [Self::DescribeLogGroups, Self::DescribeLogStreams, Self::FilterLogEvents, Self::GetLogEvents];
 
     /// Returns AWS's name for it.
@@ -63,13 +66,36 @@ impl Operation {
             Error::not_served(format!("Everstep does not serve {name} yet; of CloudWatch Logs it serves {served}."))
         })
     }
+
+    /// Returns what it takes of its sender.
+    pub fn needs(self, services: &Services, request: &Request) -> Vec<Need> {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        struct Named {
+            log_group_name: Option<String>,
+            log_group_identifier: Option<String>,
+            log_stream_name: Option<String>,
+        }
+        let named: Named = serde_json::from_slice(&request.body).unwrap_or_default();
+        let identified = named.log_group_identifier.map(|identifier| name_of(&identifier));
+        let group = named.log_group_name.or(identified).unwrap_or_default();
+        let stream = named.log_stream_name.unwrap_or_default();
+        // That is how AWS writes it, also where there is no stream or no group.
+        vec![Need::new(self.action(), format!("{}:log-stream:{stream}", group_arn(services, &group)))]
+    }
+
+    fn action(self) -> &'static str {
+        match self {
+            Self::DescribeLogGroups => "logs:DescribeLogGroups",
+            Self::DescribeLogStreams => "logs:DescribeLogStreams",
+            Self::FilterLogEvents => "logs:FilterLogEvents",
+            Self::GetLogEvents => "logs:GetLogEvents",
+        }
+    }
 }
 
-/// Carries out an operation, if its sender may ask for it.
+/// Carries out an operation.
 pub async fn serve(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
-    if request.principal != Principal::Operator {
-        return Err(services.denied(&request.principal, "logs", operation.name(), "*"));
-    }
     match operation {
         Operation::DescribeLogGroups => describe_log_groups::handle(services, request).await,
         Operation::DescribeLogStreams => describe_log_streams::handle(services, request).await,
@@ -82,10 +108,7 @@ pub async fn serve(services: &Services, operation: Operation, request: &Request)
 async fn group(services: &Services, name: Option<String>, identifier: Option<String>) -> Result<String, Error> {
     let text = match (name, identifier) {
         (Some(name), None) => name,
-        (None, Some(identifier)) => {
-            let name = identifier.split_once(":log-group:").map(|(_, name)| name.trim_end_matches(":*").to_string());
-            name.unwrap_or(identifier)
-        }
+        (None, Some(identifier)) => name_of(&identifier),
         (Some(_), Some(_)) => {
             return Err(Error::logs_invalid_parameter(
                 "LogGroup name and LogGroup identifier cannot be specified together.",
@@ -99,6 +122,12 @@ async fn group(services: &Services, name: Option<String>, identifier: Option<Str
     };
     let known = services.logs.groups(&text).await?;
     if known.contains(&text) { Ok(text) } else { Err(Error::logs_not_found("The specified log group does not exist.")) }
+}
+
+/// Returns the name of a group that may be named by its ARN.
+fn name_of(identifier: &str) -> String {
+    let name = identifier.split_once(":log-group:").map(|(_, name)| name.trim_end_matches(":*"));
+    name.unwrap_or(identifier).into()
 }
 
 /// Returns the ARN of a group.

@@ -55,6 +55,7 @@ impl Services {
             parameters,
             principal: principal.clone(),
             on_behalf: true,
+            source_ip: None,
             query,
             headers: HeaderMap::new(),
             body,

@@ -54,6 +54,16 @@ impl Request {
         Ok(shape)
     }
 
+    /// Returns a member of the form that is a text, if it is there and not empty.
+    pub fn member(&self, name: &str) -> Option<String> {
+        if self.on_behalf {
+            let body: Value = serde_json::from_slice(&self.body).ok()?;
+            return body[name].as_str().map(Into::into);
+        }
+        let found = parse_query(&String::from_utf8_lossy(&self.body)).into_iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value).filter(|value| !value.is_empty())
+    }
+
     fn read_form<T: DeserializeOwned>(&self) -> Result<(T, BTreeSet<String>), Error> {
         let mut form = Node::read(&self.body)?;
         // They say which operation is meant, and are no members of it.

@@ -1,6 +1,7 @@
 //! A request that was routed and authenticated, and how operations read it.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub struct Request {
     pub principal: Principal,
     /// Whether the server asks for somebody, and may give names that are reserved for it.
     pub on_behalf: bool,
+    /// Where it comes from, if it comes by the network.
+    pub source_ip: Option<IpAddr>,
     /// The query, decoded, in order.
     pub query: Vec<(String, String)>,
     /// The headers.

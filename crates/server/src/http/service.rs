@@ -2,9 +2,11 @@
 
 use http::HeaderMap;
 
+use super::authorize::Need;
 use super::error::Error;
+use super::request::Request;
 use super::request::Response;
-use super::{cloudformation, everstep, iam, lambda, logs, query, sts};
+use super::{Services, cloudformation, everstep, iam, lambda, logs, query, ssm, sts};
 use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 
 /// AWS's services that are spoken here, by the names that requests are signed for.
@@ -21,6 +23,8 @@ pub enum Operation {
     Logs(logs::Operation),
     /// Of IAM.
     Iam(iam::Operation),
+    /// Of the Parameter Store.
+    Ssm(ssm::Operation),
     /// Of the Security Token Service.
     Sts(sts::Operation),
     /// Of Everstep's own service.
@@ -71,6 +75,7 @@ impl Asked {
             },
             "logs" => (Operation::Logs(logs::Operation::find(target)?), Vec::new()),
             "cloudformation" => return Ok(Self::InForm(FormService::Cloudformation)),
+            "ssm" => (Operation::Ssm(ssm::Operation::find(target)?), Vec::new()),
             "iam" => return Ok(Self::InForm(FormService::Iam)),
             "sts" => return Ok(Self::InForm(FormService::Sts)),
             "everstep" => {
@@ -122,6 +127,25 @@ impl Asked {
 }
 
 impl Operation {
+    /// Returns what the sender of a request must be allowed.
+    ///
+    /// # Errors
+    /// If what it is about cannot be told, or if nobody but the operator may ask for it.
+    pub async fn needs(self, services: &Services, request: &Request) -> Result<Vec<Need>, Error> {
+        match self {
+            Self::Cloudformation(operation) => Ok(operation.needs(services, request)),
+            Self::Lambda(operation) => lambda::needs(services, operation, request).await,
+            Self::Logs(operation) => Ok(operation.needs(services, request)),
+            Self::Iam(operation) => Ok(iam::needs(services, operation, request)),
+            Self::Ssm(operation) => Ok(operation.needs(services, request)),
+            // Whose a key is may be known by who has it; a role says itself who may assume it.
+            Self::Sts(_) => Ok(Vec::new()),
+            Self::Everstep(operation) => {
+                Err(services.denied(&request.principal, &format!("everstep:{}", operation.name()), "*"))
+            }
+        }
+    }
+
     /// Returns the name of the operation.
     pub fn name(self) -> &'static str {
         match self {
@@ -129,6 +153,7 @@ impl Operation {
             Self::Lambda(operation) => operation.name(),
             Self::Logs(operation) => operation.name(),
             Self::Iam(operation) => operation.name(),
+            Self::Ssm(operation) => operation.name(),
             Self::Sts(operation) => operation.name(),
             Self::Everstep(operation) => operation.name(),
         }
@@ -140,7 +165,7 @@ impl Operation {
 pub enum Protocol {
     /// Method and path say which operation, bodies are JSON: `lambda`, `everstep`.
     RestJson,
-    /// The header `X-Amz-Target` says which operation, bodies are JSON: `logs`.
+    /// The header `X-Amz-Target` says which operation, bodies are JSON: `logs`, `ssm`.
     Json,
     /// A form comes in, XML goes out: `cloudformation`, `iam`, `sts`.
     Query,
@@ -181,6 +206,37 @@ impl Protocol {
                 json(body)
             }
             Self::Query => query::error(error, request_id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// A new operation is denied to who has no policy for it: `tests/http/permitted.rs` sends each of that list. Those of STS
+    /// take no permission, or decide for themselves.
+    #[test]
+    fn every_operation_is_in_the_list_of_those_that_are_denied() {
+        let list = include_str!("../../tests/http/operations.txt").lines().filter(|line| !line.starts_with('#'));
+        let listed: BTreeSet<(String, String)> = list
+            .map(|line| {
+                let mut words = line.split(' ').map(String::from);
+                (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+            })
+            .collect();
+        let served = lambda::Operation::ALL
+            .iter()
+            .map(|operation| ("lambda", operation.name()))
+            .chain(logs::Operation::ALL.iter().map(|operation| ("logs", operation.name())))
+            .chain(iam::Operation::ALL.iter().map(|operation| ("iam", operation.name())))
+            .chain(ssm::Operation::ALL.iter().map(|operation| ("ssm", operation.name())))
+            .chain(cloudformation::Operation::ALL.iter().map(|operation| ("cloudformation", operation.name())))
+            .chain(everstep::Operation::ALL.iter().map(|operation| ("everstep", operation.name())));
+        for (service, name) in served {
+            assert!(listed.contains(&(service.into(), name.into())), "{service} {name} is not in operations.txt");
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn bear(
 }
 
 /// Does something once in the life of a store. What was begun and not ended is begun anew.
-pub(crate) async fn once(
+pub async fn once(
     catalog: &dyn Catalog,
     name: &str,
     make: impl Future<Output = Result<(), StoreError>>,

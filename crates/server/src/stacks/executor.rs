@@ -22,6 +22,7 @@ use super::document::{Operation, Resource, Stack, StackId};
 use super::events::Happening;
 use super::status::{StackStatus, Work};
 use super::types::Site;
+use crate::access::Principal;
 use crate::http::Services;
 use crate::http::error::Error;
 
@@ -153,7 +154,15 @@ impl Job {
             services: self.services.clone(),
             stack: self.stack.id.clone(),
             logical_id: logical_id.into(),
-            principal: self.operation.deployer.clone(),
+            principal: self.principal(),
+        }
+    }
+
+    /// Whose permissions resources are made with: the stack's role, or the deployer.
+    fn principal(&self) -> Principal {
+        match &self.stack.settings.role_arn {
+            Some(arn) => self.services.identities.session_of_service(arn, "AWSCloudFormation"),
+            None => self.operation.deployer.clone(),
         }
     }
 

@@ -89,7 +89,7 @@ async fn own_service_is_for_signed_requests_of_the_operator_only() {
     for answer in spied.as_array().unwrap() {
         lines += &format!("process: {} {}\n", answer[0], redacted(answer[1]["Message"].as_str().unwrap()));
     }
-    assert_snapshot!(lines, @r#"
+    assert_snapshot!(lines, @r"
     unsigned: 403 MissingAuthenticationTokenException: Missing Authentication Token: sign the request with a key of this server
     signed for lambda: 404 UnknownOperationException: There is no operation GET /everstep/keys.
     unknown path: 404 UnknownOperationException: There is no operation GET /everstep/nothing.
@@ -99,8 +99,8 @@ async fn own_service_is_for_signed_requests_of_the_operator_only() {
     advance: 403 AccessDeniedException: The clock of this server cannot be moved: start it with `everstep dev`, or with `serve --movable-clock`.
     process: 403 User: arn:aws:sts::123456789012:assumed-role/everstep/plain is not authorized to perform: everstep:ListKeys on resource: *
     process: 403 User: arn:aws:sts::123456789012:assumed-role/everstep/plain is not authorized to perform: everstep:AdvanceClockToNextWakeUp on resource: *
-    process: 403 User: arn:aws:sts::123456789012:assumed-role/everstep/plain is not authorized to perform: logs:DescribeLogGroups on resource: *
-    "#);
+    process: 403 User: arn:aws:sts::123456789012:assumed-role/everstep/plain is not authorized to perform: logs:DescribeLogGroups on resource: arn:aws:logs:us-east-1:123456789012:log-group::log-stream: because no identity-based policy allows the logs:DescribeLogGroups action
+    ");
 }
 
 #[tokio::test]

@@ -251,6 +251,8 @@ fn bytes(wire: &Wire) -> Vec<u8> {
 async fn with_s3(stub: &Stub) -> World {
     let world = world("s3", &stub.url).await;
     world.create(function("plain")).await;
+    let allowed = [("RoleName", "everstep"), ("PolicyArn", "arn:aws:iam::aws:policy/AmazonS3FullAccess")];
+    assert_eq!(world.iam("AttachRolePolicy", &allowed).await.status, 200);
     world
 }
 

@@ -18,8 +18,11 @@ fn line(answer: &Answer, elements: &[&str]) -> String {
     format!("{} {}", answer.status, shown.join(" | ")).trim_end().to_string()
 }
 
+/// A form: the operation, its members, and elements of the answer that are worth a look.
+type Form<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
 /// Sends one form after the other, and shows what came of each.
-async fn check(world: &World, forms: &[(&str, &[(&str, &str)], &[&str])]) -> String {
+async fn check(world: &World, forms: &[Form<'_>]) -> String {
     let mut lines = Vec::new();
     for (action, members, elements) in forms {
         lines.push(format!("{action}: {}", line(&world.iam(action, members).await, elements)));
@@ -298,7 +301,7 @@ async fn limits_are_kept() {
     };
     let long = |length: usize| "n".repeat(length);
     let lambda = trust("lambda.amazonaws.com");
-    let cases: Vec<(&str, Vec<(&str, String)>, u16)> = vec![
+    let cases = vec![
         (
             "PutRolePolicy",
             vec![("RoleName", "r".into()), ("PolicyName", "a".into()), ("PolicyDocument", of(10_240))],

@@ -39,7 +39,7 @@ async fn process_may_report_on_its_own_execution_and_nothing_else() {
       "list": [
         403,
         {
-          "Message": "User: arn:aws:sts::123456789012:assumed-role/everstep/durable is not authorized to perform: lambda:ListFunctions on resource: *",
+          "Message": "User: arn:aws:sts::123456789012:assumed-role/everstep/durable is not authorized to perform: lambda:ListFunctions on resource: * because no identity-based policy allows the lambda:ListFunctions action",
           "Type": "User"
         }
       ],
@@ -69,7 +69,7 @@ async fn process_may_report_on_its_own_execution_and_nothing_else() {
       "own history": [
         403,
         {
-          "Message": "User: arn:aws:sts::123456789012:assumed-role/everstep/durable is not authorized to perform: lambda:GetDurableExecutionHistory on resource: arn:aws:lambda:us-east-1:123456789012:function:durable:$LATEST/durable-execution/<uuid>/<uuid>",
+          "Message": "User: arn:aws:sts::123456789012:assumed-role/everstep/durable is not authorized to perform: lambda:GetDurableExecutionHistory on resource: arn:aws:lambda:us-east-1:123456789012:function:durable:$LATEST/durable-execution/<uuid>/<uuid> because no identity-based policy allows the lambda:GetDurableExecutionHistory action",
           "Type": "User"
         }
       ],
@@ -97,7 +97,7 @@ async fn process_may_report_on_its_own_execution_and_nothing_else() {
     [
       403,
       {
-        "Message": "User: arn:aws:sts::123456789012:assumed-role/everstep/plain is not authorized to perform: lambda:ListFunctions on resource: *",
+        "Message": "User: arn:aws:sts::123456789012:assumed-role/everstep/plain is not authorized to perform: lambda:ListFunctions on resource: * because no identity-based policy allows the lambda:ListFunctions action",
         "Type": "User"
       }
     ]

@@ -405,15 +405,16 @@ pub(crate) fn show(value: &Value) -> String {
 }
 
 /// Replaces what differs from run to run.
-fn redact(value: Value) -> Value {
+pub(crate) fn redact(value: Value) -> Value {
     match value {
         Value::Object(members) => members
             .into_iter()
             .map(|(name, value)| {
-                let secret = ["CheckpointToken", "CallbackId", "NextMarker", "CodeSha256"].contains(&name.as_str());
+                let secret =
+                    ["CheckpointToken", "CallbackId", "NextMarker", "NextToken", "CodeSha256"].contains(&name.as_str());
                 let value = match value {
                     Value::String(text) if secret && !text.is_empty() => format!("<{name}>").into(),
-                    Value::Number(number) if name.ends_with("Timestamp") => {
+                    Value::Number(number) if name.ends_with("Timestamp") || name == "LastModifiedDate" => {
                         if number.is_f64() { "<seconds>" } else { "<milliseconds>" }.into()
                     }
                     Value::Number(_) if name == "CodeSize" => "<size>".into(),

@@ -30,8 +30,21 @@ pub struct UrlRequest<'a> {
     pub scheme: &'a str,
     /// The trace header.
     pub trace_id: &'a str,
-    /// The key that signed it and its account, if it had to be signed.
-    pub signed_by: Option<(&'a str, &'a str)>,
+    /// Who signed it, if it had to be signed.
+    pub signed_by: Option<&'a Signer>,
+}
+
+/// Who signed a request.
+#[derive(Debug)]
+pub struct Signer {
+    /// The key.
+    pub access_key_id: String,
+    /// The account.
+    pub account: String,
+    /// The ARN of the sender.
+    pub arn: String,
+    /// The id of the sender.
+    pub user_id: String,
 }
 
 /// Writes the event.
@@ -44,7 +57,7 @@ pub fn event(request: &UrlRequest<'_>, now: jiff::Timestamp) -> Value {
     let user_agent = headers.get("user-agent").cloned();
     let path = request.uri.path();
     let mut context = json!({
-        "accountId": request.signed_by.map_or("anonymous", |(_, account)| account),
+        "accountId": request.signed_by.map_or("anonymous", |signer| &signer.account),
         "apiId": request.id,
         "domainName": domain,
         "domainPrefix": request.id,
@@ -61,16 +74,16 @@ pub fn event(request: &UrlRequest<'_>, now: jiff::Timestamp) -> Value {
         "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
         "timeEpoch": now.as_millisecond(),
     });
-    if let Some((access_key, account)) = request.signed_by {
+    if let Some(Signer { access_key_id, account, arn, user_id }) = request.signed_by {
         context["authentication"] = Value::Null;
         context["authorizer"] = json!({"iam": {
-            "accessKey": access_key,
+            "accessKey": access_key_id,
             "accountId": account,
-            "callerId": account,
+            "callerId": user_id,
             "cognitoIdentity": null,
             "principalOrgId": null,
-            "userArn": format!("arn:aws:iam::{account}:root"),
-            "userId": account,
+            "userArn": arn,
+            "userId": user_id,
         }});
     }
     let mut event = json!({
@@ -156,6 +169,12 @@ mod tests {
         for (name, value) in headers {
             map.append(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
+        let signer = Signer {
+            access_key_id: "AKIA".into(),
+            account: "123456789012".into(),
+            arn: "arn:aws:iam::123456789012:root".into(),
+            user_id: "123456789012".into(),
+        };
         let request = UrlRequest {
             id: "id",
             request_id: "request",
@@ -166,7 +185,7 @@ mod tests {
             source_ip: Some("10.0.0.7".parse().unwrap()),
             scheme: "http",
             trace_id: "Root=1-2-3",
-            signed_by: signed.then_some(("AKIA", "123456789012")),
+            signed_by: signed.then_some(&signer),
         };
         let mut event = event(&request, jiff::Timestamp::from_millisecond(1_583_348_638_390).unwrap());
         let context = event["requestContext"].take();

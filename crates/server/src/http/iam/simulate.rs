@@ -5,12 +5,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::entity::{missing_role, missing_user};
-use crate::access::{Principal, Session};
+use crate::access::Principal;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
 use crate::identities::Wish;
-use crate::sessions;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -66,15 +65,8 @@ pub fn principal(services: &Services, request: &Request) -> Result<Value, Error>
         identities.users.get(name).ok_or_else(|| missing_user(name))?;
         Principal::User { name: name.into() }
     } else if source.contains(":role/") {
-        let role = identities.role(&source).ok_or_else(|| missing_role(name))?;
-        sessions::principal(Session {
-            role: role.name.clone(),
-            role_id: role.id.clone(),
-            name: "simulated".into(),
-            policies: Vec::new(),
-            policy_arns: Vec::new(),
-            tags: std::collections::BTreeMap::new(),
-        })
+        identities.role(&source).ok_or_else(|| missing_role(name))?;
+        identities.session_of_service(&source, "simulated")
     } else {
         return Err(Error::invalid_input(format!(
             "Invalid Entity Arn: {source} does not clearly define entity type and name."

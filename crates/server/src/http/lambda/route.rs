@@ -2,9 +2,9 @@
 
 use percent_encoding::percent_decode_str;
 
-/// The operations that are served, with method and path as in the Lambda API model.
+/// The operations that are served, with method and path as in the Lambda API model, and what each is about.
 macro_rules! operations {
-    ($($name:ident $method:literal $path:literal;)*) => {
+    ($($name:ident $method:literal $path:literal $target:ident;)*) => {
         /// An operation of the AWS Lambda API.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Operation {
@@ -12,9 +12,27 @@ macro_rules! operations {
         }
 
         impl Operation {
+            /// Every operation that is served.
+            #[cfg(test)]
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
             /// Returns AWS's name for it.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// Returns the action that its sender must be allowed.
+            #[allow(unreachable_patterns, reason = "the names of two differ from their actions")]
+            pub fn action(self) -> &'static str {
+                match self {
+                    Self::Invoke | Self::InvokeWithResponseStream => "lambda:InvokeFunction",
+                    $(Self::$name => concat!("lambda:", stringify!($name)),)*
+                }
+            }
+
+            /// Returns what it is about.
+            pub fn target(self) -> Target {
+                match self { $(Self::$name => Target::$target,)* }
             }
         }
 
@@ -22,60 +40,83 @@ macro_rules! operations {
     };
 }
 
+/// What an operation is about, so that it can be told who may ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing in particular.
+    Everything,
+    /// A function that is to be made, which the body names.
+    NewFunction,
+    /// The function that the path names, or a version or alias of it.
+    Function,
+    /// The same, whose policy may allow it too.
+    Invoked,
+    /// What has the ARN in the path.
+    Arn,
+    /// The execution that the path names.
+    Execution,
+    /// The execution that waits for the callback in the path.
+    Callback,
+    /// The layer that the path names.
+    Layer,
+    /// The version of a layer that the path names.
+    LayerVersion,
+}
+
 operations! {
-    CreateFunction "POST" "/2015-03-31/functions";
-    ListFunctions "GET" "/2015-03-31/functions";
-    GetFunction "GET" "/2015-03-31/functions/{}";
-    DeleteFunction "DELETE" "/2015-03-31/functions/{}";
-    GetFunctionConfiguration "GET" "/2015-03-31/functions/{}/configuration";
-    UpdateFunctionConfiguration "PUT" "/2015-03-31/functions/{}/configuration";
-    UpdateFunctionCode "PUT" "/2015-03-31/functions/{}/code";
-    PublishVersion "POST" "/2015-03-31/functions/{}/versions";
-    ListVersionsByFunction "GET" "/2015-03-31/functions/{}/versions";
-    CreateAlias "POST" "/2015-03-31/functions/{}/aliases";
-    ListAliases "GET" "/2015-03-31/functions/{}/aliases";
-    GetAlias "GET" "/2015-03-31/functions/{}/aliases/{}";
-    UpdateAlias "PUT" "/2015-03-31/functions/{}/aliases/{}";
-    DeleteAlias "DELETE" "/2015-03-31/functions/{}/aliases/{}";
-    AddPermission "POST" "/2015-03-31/functions/{}/policy";
-    GetPolicy "GET" "/2015-03-31/functions/{}/policy";
-    RemovePermission "DELETE" "/2015-03-31/functions/{}/policy/{}";
-    TagResource "POST" "/2017-03-31/tags/{*}";
-    UntagResource "DELETE" "/2017-03-31/tags/{*}";
-    ListTags "GET" "/2017-03-31/tags/{*}";
-    GetAccountSettings "GET" "/2016-08-19/account-settings";
-    PutFunctionEventInvokeConfig "PUT" "/2019-09-25/functions/{}/event-invoke-config";
-    UpdateFunctionEventInvokeConfig "POST" "/2019-09-25/functions/{}/event-invoke-config";
-    GetFunctionEventInvokeConfig "GET" "/2019-09-25/functions/{}/event-invoke-config";
-    DeleteFunctionEventInvokeConfig "DELETE" "/2019-09-25/functions/{}/event-invoke-config";
-    ListFunctionEventInvokeConfigs "GET" "/2019-09-25/functions/{}/event-invoke-config/list";
-    PutFunctionConcurrency "PUT" "/2017-10-31/functions/{}/concurrency";
-    GetFunctionConcurrency "GET" "/2019-09-30/functions/{}/concurrency";
-    DeleteFunctionConcurrency "DELETE" "/2017-10-31/functions/{}/concurrency";
-    CreateFunctionUrlConfig "POST" "/2021-10-31/functions/{}/url";
-    GetFunctionUrlConfig "GET" "/2021-10-31/functions/{}/url";
-    UpdateFunctionUrlConfig "PUT" "/2021-10-31/functions/{}/url";
-    DeleteFunctionUrlConfig "DELETE" "/2021-10-31/functions/{}/url";
-    ListFunctionUrlConfigs "GET" "/2021-10-31/functions/{}/urls";
-    ListLayers "GET" "/2018-10-31/layers";
-    PublishLayerVersion "POST" "/2018-10-31/layers/{}/versions";
-    ListLayerVersions "GET" "/2018-10-31/layers/{}/versions";
-    GetLayerVersion "GET" "/2018-10-31/layers/{}/versions/{}";
-    DeleteLayerVersion "DELETE" "/2018-10-31/layers/{}/versions/{}";
-    Invoke "POST" "/2015-03-31/functions/{}/invocations";
-    InvokeWithResponseStream "POST" "/2021-11-15/functions/{}/response-streaming-invocations";
-    ListDurableExecutionsByFunction "GET" "/2025-12-01/functions/{}/durable-executions";
-    CheckpointDurableExecution "POST" "/2025-12-01/durable-executions/{*}/checkpoint";
-    GetDurableExecutionState "GET" "/2025-12-01/durable-executions/{*}/state";
-    GetDurableExecutionHistory "GET" "/2025-12-01/durable-executions/{*}/history";
-    StopDurableExecution "POST" "/2025-12-01/durable-executions/{*}/stop";
-    PauseDurableExecution "POST" "/2025-12-01/durable-executions/{*}/pause";
-    ResumeDurableExecution "POST" "/2025-12-01/durable-executions/{*}/resume";
-    GetDurableExecution "GET" "/2025-12-01/durable-executions/{*}";
-    DeleteDurableExecution "DELETE" "/2025-12-01/durable-executions/{*}";
-    SendDurableExecutionCallbackSuccess "POST" "/2025-12-01/durable-execution-callbacks/{*}/succeed";
-    SendDurableExecutionCallbackFailure "POST" "/2025-12-01/durable-execution-callbacks/{*}/fail";
-    SendDurableExecutionCallbackHeartbeat "POST" "/2025-12-01/durable-execution-callbacks/{*}/heartbeat";
+    CreateFunction "POST" "/2015-03-31/functions" NewFunction;
+    ListFunctions "GET" "/2015-03-31/functions" Everything;
+    GetFunction "GET" "/2015-03-31/functions/{}" Function;
+    DeleteFunction "DELETE" "/2015-03-31/functions/{}" Function;
+    GetFunctionConfiguration "GET" "/2015-03-31/functions/{}/configuration" Function;
+    UpdateFunctionConfiguration "PUT" "/2015-03-31/functions/{}/configuration" Function;
+    UpdateFunctionCode "PUT" "/2015-03-31/functions/{}/code" Function;
+    PublishVersion "POST" "/2015-03-31/functions/{}/versions" Function;
+    ListVersionsByFunction "GET" "/2015-03-31/functions/{}/versions" Function;
+    CreateAlias "POST" "/2015-03-31/functions/{}/aliases" Function;
+    ListAliases "GET" "/2015-03-31/functions/{}/aliases" Function;
+    GetAlias "GET" "/2015-03-31/functions/{}/aliases/{}" Function;
+    UpdateAlias "PUT" "/2015-03-31/functions/{}/aliases/{}" Function;
+    DeleteAlias "DELETE" "/2015-03-31/functions/{}/aliases/{}" Function;
+    AddPermission "POST" "/2015-03-31/functions/{}/policy" Function;
+    GetPolicy "GET" "/2015-03-31/functions/{}/policy" Function;
+    RemovePermission "DELETE" "/2015-03-31/functions/{}/policy/{}" Function;
+    TagResource "POST" "/2017-03-31/tags/{*}" Arn;
+    UntagResource "DELETE" "/2017-03-31/tags/{*}" Arn;
+    ListTags "GET" "/2017-03-31/tags/{*}" Arn;
+    GetAccountSettings "GET" "/2016-08-19/account-settings" Everything;
+    PutFunctionEventInvokeConfig "PUT" "/2019-09-25/functions/{}/event-invoke-config" Function;
+    UpdateFunctionEventInvokeConfig "POST" "/2019-09-25/functions/{}/event-invoke-config" Function;
+    GetFunctionEventInvokeConfig "GET" "/2019-09-25/functions/{}/event-invoke-config" Function;
+    DeleteFunctionEventInvokeConfig "DELETE" "/2019-09-25/functions/{}/event-invoke-config" Function;
+    ListFunctionEventInvokeConfigs "GET" "/2019-09-25/functions/{}/event-invoke-config/list" Function;
+    PutFunctionConcurrency "PUT" "/2017-10-31/functions/{}/concurrency" Function;
+    GetFunctionConcurrency "GET" "/2019-09-30/functions/{}/concurrency" Function;
+    DeleteFunctionConcurrency "DELETE" "/2017-10-31/functions/{}/concurrency" Function;
+    CreateFunctionUrlConfig "POST" "/2021-10-31/functions/{}/url" Function;
+    GetFunctionUrlConfig "GET" "/2021-10-31/functions/{}/url" Function;
+    UpdateFunctionUrlConfig "PUT" "/2021-10-31/functions/{}/url" Function;
+    DeleteFunctionUrlConfig "DELETE" "/2021-10-31/functions/{}/url" Function;
+    ListFunctionUrlConfigs "GET" "/2021-10-31/functions/{}/urls" Function;
+    ListLayers "GET" "/2018-10-31/layers" Everything;
+    PublishLayerVersion "POST" "/2018-10-31/layers/{}/versions" Layer;
+    ListLayerVersions "GET" "/2018-10-31/layers/{}/versions" Layer;
+    GetLayerVersion "GET" "/2018-10-31/layers/{}/versions/{}" LayerVersion;
+    DeleteLayerVersion "DELETE" "/2018-10-31/layers/{}/versions/{}" LayerVersion;
+    Invoke "POST" "/2015-03-31/functions/{}/invocations" Invoked;
+    InvokeWithResponseStream "POST" "/2021-11-15/functions/{}/response-streaming-invocations" Invoked;
+    ListDurableExecutionsByFunction "GET" "/2025-12-01/functions/{}/durable-executions" Function;
+    CheckpointDurableExecution "POST" "/2025-12-01/durable-executions/{*}/checkpoint" Execution;
+    GetDurableExecutionState "GET" "/2025-12-01/durable-executions/{*}/state" Execution;
+    GetDurableExecutionHistory "GET" "/2025-12-01/durable-executions/{*}/history" Execution;
+    StopDurableExecution "POST" "/2025-12-01/durable-executions/{*}/stop" Execution;
+    PauseDurableExecution "POST" "/2025-12-01/durable-executions/{*}/pause" Execution;
+    ResumeDurableExecution "POST" "/2025-12-01/durable-executions/{*}/resume" Execution;
+    GetDurableExecution "GET" "/2025-12-01/durable-executions/{*}" Execution;
+    DeleteDurableExecution "DELETE" "/2025-12-01/durable-executions/{*}" Execution;
+    SendDurableExecutionCallbackSuccess "POST" "/2025-12-01/durable-execution-callbacks/{*}/succeed" Callback;
+    SendDurableExecutionCallbackFailure "POST" "/2025-12-01/durable-execution-callbacks/{*}/fail" Callback;
+    SendDurableExecutionCallbackHeartbeat "POST" "/2025-12-01/durable-execution-callbacks/{*}/heartbeat" Callback;
 }
 
 /// Operations that AWS has and Everstep does not serve yet, so that the answer can name them.

@@ -6,11 +6,13 @@ use everstep_api::timestamp::TimeFormat;
 use everstep_core::command::{ChainedInvokeOptions, OperationUpdate};
 use everstep_core::id::ExecutionArn;
 use everstep_core::operation::chained_invoke::{Child, Target};
-use everstep_core::{Intake, Rejection};
+use everstep_core::{ErrorObject, Intake, Rejection};
 use everstep_engine::{Functions as _, Resolved};
 
 use crate::http::Services;
+use crate::http::authorize::allowed;
 use crate::http::error::Error;
+use crate::http::lambda::invocation;
 use crate::http::request::{Request, Response};
 
 /// Takes a checkpoint.
@@ -25,7 +27,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     }
     let mut updates = Vec::with_capacity(checkpoint.updates.len());
     for update in checkpoint.updates {
-        updates.push(resolved(services, update).await);
+        updates.push(resolved(services, request, update).await);
     }
     let answer = services.engine.checkpoint(token, checkpoint.client_token, updates, intake.into_texts()).await?;
     let operations = answer.operations.iter().map(|changed| {
@@ -37,10 +39,14 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
 }
 
 /// Finds what an update wants to be invoked, so that the decision can name it.
-async fn resolved(services: &Services, update: ValidUpdate) -> OperationUpdate {
+async fn resolved(services: &Services, request: &Request, update: ValidUpdate) -> OperationUpdate {
     let ValidUpdate { mut update, chained } = update;
     let Some(chained) = chained else { return update };
-    let target = match services.runner.resolve(&chained.function_name).await {
+    let found = match may_invoke(services, request, &chained.function_name).await {
+        Ok(()) => services.runner.resolve(&chained.function_name).await,
+        Err(sentence) => Resolved::Refused(ErrorObject::new("AccessDeniedException", sentence)),
+    };
+    let target = match found {
         Resolved::Durable { place, function, version, execution_timeout_seconds, retention_days } => {
             Target::Durable(Child {
                 place,
@@ -62,4 +68,11 @@ async fn resolved(services: &Services, update: ValidUpdate) -> OperationUpdate {
         target,
     });
     update
+}
+
+/// A chained invoke needs what an invocation by the function itself would: its role must allow it, or the policy of the other.
+async fn may_invoke(services: &Services, request: &Request, name: &str) -> Result<(), String> {
+    // What is no name of a function is refused for that.
+    let Ok(need) = invocation(services, name).await else { return Ok(()) };
+    allowed(services, &request.principal, Some(request), &need)
 }
