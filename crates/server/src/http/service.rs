@@ -82,6 +82,17 @@ impl Asked {
                 let (operation, parameters) = everstep::Operation::find(method, path)?;
                 (Operation::Everstep(operation), parameters)
             }
+            // Deployment tools know these two. What a template says of them is kept, and nothing more.
+            "ecr" => {
+                return Err(Error::not_served(
+                    "Everstep has no registry of images, because it runs none: deploy functions as zip files (PackageType Zip), or pass requests on to a real registry by a table [forward.ecr] in the configuration file.",
+                ));
+            }
+            "kms" => {
+                return Err(Error::not_served(
+                    "Everstep has no keys of KMS, and encrypts nothing with them: leave them out, or pass requests on to the real service by a table [forward.kms] in the configuration file.",
+                ));
+            }
             _ => {
                 return Err(Error::not_served(format!(
                     "Everstep does not serve the service `{service}`: pass it on to a real one by a table [forward.{service}] in the configuration file."
