@@ -206,12 +206,10 @@ impl Made {
     }
 
     /// Adds a resource for something of a function that is not served.
-    fn not_served(&mut self, function: &Source, name: &str, kind: &str, properties: Value) {
+    fn not_served(&mut self, function: &Source, name: &str, kind: &str, properties: Map<String, Value>) {
         let mut resource =
             Resource::new(function.id.clone() + name, format!("{NOT_SERVED}{kind}"), function.inherited());
-        if let Value::Object(properties) = properties {
-            resource.properties = properties;
-        }
+        resource.properties = properties;
         self.resources.push(resource);
     }
 

@@ -52,6 +52,7 @@ pub struct Event<'a> {
     pub name: &'a str,
     /// The event's logical id: the function's, and the name.
     pub id: String,
+    kind: Kind,
     properties: Map<String, Value>,
 }
 
@@ -75,88 +76,83 @@ impl Event<'_> {
     pub fn problem_by_id(&self, message: impl std::fmt::Display) -> Problem {
         Problem::event(&self.function.id, &self.id, message)
     }
-
-    fn read<'a>(function: &'a Source, name: &'a str, event: &Value, known: &[Property]) -> Result<Event<'a>, Problem> {
-        let id = function.id.clone() + name;
-        let properties = event["Properties"].as_object().cloned().unwrap_or_default();
-        let wrong = |message: String| Problem::resource(&id, message);
-        if let Some(name) = properties.keys().find(|name| known.iter().all(|property| property.name != **name)) {
-            let kind = event["Type"].as_str().unwrap_or_default();
-            return Err(wrong(format!("property {name} not defined for resource of type {kind}")));
-        }
-        let properties: Map<_, _> = properties.into_iter().filter(|(_, value)| !value.is_null()).collect();
-        property::check(known, |name| properties.get(name).cloned()).map_err(wrong)?;
-        Ok(Event { function, name, id, properties })
-    }
 }
 
-/// Checks that AWS has the types of a function's events.
+/// Reads the events of a function.
 ///
 /// # Errors
-/// The first event that has no type, or one that AWS does not have.
-pub fn check_types(function: &Source) -> Result<(), Problem> {
-    for (name, event) in all(function) {
-        if kind(event).is_none() {
-            let kind = match &event["Type"] {
-                Value::Null => "None".to_owned(),
-                Value::String(kind) => kind.clone(),
-                other => other.to_string(),
-            };
-            let message = format!("Resource dict has missing or invalid value for key Type. Event Type is: {kind}.");
-            return Err(Problem::event(&function.id, name, message));
-        }
-        if event.get("Properties").is_some_and(|properties| !properties.is_object()) {
-            let id = function.id.clone() + name;
-            return Err(Problem::resource(&id, "Properties of a resource must be an object."));
-        }
-    }
-    Ok(())
+/// The first event of a type that AWS does not have, or with a property that is wrong.
+pub fn read(function: &Source) -> Result<Vec<Event<'_>>, Problem> {
+    let events = function.get("Events").and_then(Value::as_object).into_iter().flatten();
+    events.map(|(name, event)| read_one(function, name, event)).collect()
 }
 
-/// Makes resources of a function's events.
+/// Makes resources of events.
 ///
 /// # Errors
-/// The first event that is wrong.
+/// The first event whose properties do not go together.
 pub fn add(
     context: &Context,
-    function: &Source,
+    events: Vec<Event>,
     target: &Target,
     role: &mut Role,
     made: &mut Made,
 ) -> Result<(), Problem> {
-    for (name, event) in all(function) {
-        match kind(event) {
-            Some(Kind::Rule(kind)) => {
-                let event = Event::read(function, name, event, kind.properties())?;
-                rule::add(&event, kind, target, made)?;
-            }
-            Some(Kind::Schedule) => {
-                let event = Event::read(function, name, event, &schedule::PROPERTIES)?;
-                schedule::add(&event, target, made)?;
-            }
-            Some(Kind::Mapping(kind)) => {
-                let event = Event::read(function, name, event, &mapping::properties(kind))?;
-                mapping::add(context, &event, kind, target, role, made)?;
-            }
-            Some(Kind::Other(kind)) => made.not_served(function, name, kind, event["Properties"].clone()),
-            None => unreachable!("the types were checked"),
+    for event in events {
+        match event.kind {
+            Kind::Rule(kind) => rule::add(&event, kind, target, made)?,
+            Kind::Schedule => schedule::add(&event, target, made)?,
+            Kind::Mapping(kind) => mapping::add(context, &event, kind, target, role, made)?,
+            Kind::Other(kind) => made.not_served(event.function, event.name, kind, event.properties),
         }
     }
     Ok(())
 }
 
-fn all(function: &Source) -> impl Iterator<Item = (&String, &Value)> {
-    function.get("Events").and_then(Value::as_object).into_iter().flatten()
+impl Kind {
+    fn of(event: &Value) -> Option<Kind> {
+        Some(match event["Type"].as_str()? {
+            "CloudWatchEvent" | "EventBridgeRule" => Kind::Rule(rule::Kind::Pattern),
+            "DynamoDB" => Kind::Mapping(mapping::Kind::DynamoDb),
+            "Kinesis" => Kind::Mapping(mapping::Kind::Kinesis),
+            "SQS" => Kind::Mapping(mapping::Kind::Sqs),
+            "Schedule" => Kind::Rule(rule::Kind::Schedule),
+            "ScheduleV2" => Kind::Schedule,
+            other => Kind::Other(OTHERS.into_iter().find(|known| *known == other)?),
+        })
+    }
+
+    /// Returns the properties of such an event, as far as they are looked at.
+    fn properties(self) -> Option<Vec<Property>> {
+        match self {
+            Kind::Rule(kind) => Some(kind.properties().to_vec()),
+            Kind::Schedule => Some(schedule::PROPERTIES.to_vec()),
+            Kind::Mapping(kind) => Some(mapping::properties(kind)),
+            Kind::Other(_) => None,
+        }
+    }
 }
 
-fn kind(event: &Value) -> Option<Kind> {
-    Some(match event["Type"].as_str()? {
-        "CloudWatchEvent" | "EventBridgeRule" => Kind::Rule(rule::Kind::Pattern),
-        "DynamoDB" => Kind::Mapping(mapping::Kind::DynamoDb),
-        "Kinesis" => Kind::Mapping(mapping::Kind::Kinesis),
-        "SQS" => Kind::Mapping(mapping::Kind::Sqs),
-        "Schedule" => Kind::Rule(rule::Kind::Schedule),
-        "ScheduleV2" => Kind::Schedule,
-        other => Kind::Other(OTHERS.into_iter().find(|known| *known == other)?),
-    })
+fn read_one<'a>(function: &'a Source, name: &'a str, event: &Value) -> Result<Event<'a>, Problem> {
+    let Some(kind) = Kind::of(event) else {
+        let given = match &event["Type"] {
+            Value::Null => "None".to_owned(),
+            Value::String(kind) => kind.clone(),
+            other => other.to_string(),
+        };
+        let message = format!("Resource dict has missing or invalid value for key Type. Event Type is: {given}.");
+        return Err(Problem::event(&function.id, name, message));
+    };
+    let id = function.id.clone() + name;
+    let properties = match event.get("Properties") {
+        None => Map::new(),
+        Some(Value::Object(properties)) => properties.clone(),
+        Some(_) => return Err(Problem::resource(&id, "Properties of a resource must be an object.")),
+    };
+    if let Some(known) = kind.properties() {
+        property::check(&known, &properties, event["Type"].as_str().unwrap_or_default())
+            .map_err(|message| Problem::resource(&id, message))?;
+    }
+    let properties = properties.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    Ok(Event { function, name, id, kind, properties })
 }

@@ -117,9 +117,9 @@ pub struct Target {
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn translate(context: &Context, id: &str, resource: &Value) -> Result<Made, Problem> {
+    let policies = policies::read(id, &resource["Properties"]["Policies"])?;
     let source = Source::read(id, resource, KIND, &PROPERTIES)?;
-    let policies = policies::read(id, source.get("Policies"))?;
-    event::check_types(&source)?;
+    let events = event::read(&source)?;
     check(&source)?;
 
     let mut made = Made::default();
@@ -138,7 +138,7 @@ pub fn translate(context: &Context, id: &str, resource: &Value) -> Result<Made, 
     check_deployment_preference(context, &source, &mut made)?;
     let destinations = event_invoke::add(context, &source, published.as_ref(), &mut made)?;
     let mut role = role::Role::new(context, &source, policies, destinations)?;
-    event::add(context, &source, &target, &mut role, &mut made)?;
+    event::add(context, events, &target, &mut role, &mut made)?;
     role.attach(context, &source, &mut function, &mut made)?;
 
     if let Some(published) = published {
@@ -280,7 +280,8 @@ fn check_deployment_preference(context: &Context, source: &Source, made: &mut Ma
     if source.given("AutoPublishAlias").is_none() {
         return Err(source.problem("'DeploymentPreference' requires AutoPublishAlias property to be specified."));
     }
-    made.not_served(source, "DeploymentPreference", "DeploymentPreference", preference.clone());
+    let members = preference.as_object().cloned().unwrap_or_default();
+    made.not_served(source, "DeploymentPreference", "DeploymentPreference", members);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::intrinsic::{is_given, is_intrinsic};
+use super::intrinsic::is_intrinsic;
 use super::problem::{Problem, listed};
 use super::property::{Property, Shape, optional, required};
 use super::resource::{Resource, Source};
@@ -49,8 +49,6 @@ pub fn translate(context: &Context, id: &str, resource: &Value) -> Result<Made, 
         None => attributes.insert("DeletionPolicy".to_owned(), RETENTION_POLICIES[0].into()),
     };
     source.id += &fingerprint::of_value(&json!({ id: fingerprinted(&source) }));
-    check_architectures(&source)?;
-
     let mut layer = Resource::new(&source.id, "AWS::Lambda::LayerVersion", attributes)
         .depending_on(source.depends_on.clone())
         .with("Content", Value::Object(code::location(&source, "ContentUri", &source.properties()["ContentUri"])?))
@@ -58,6 +56,7 @@ pub fn translate(context: &Context, id: &str, resource: &Value) -> Result<Made, 
     for name in ["Description", "CompatibleArchitectures", "CompatibleRuntimes", "LicenseInfo"] {
         layer.set(name, source.get(name).cloned());
     }
+    check_architectures(&source)?;
     Ok(Made { resources: vec![layer], new_id: Some(source.id), ..Made::default() })
 }
 
@@ -99,7 +98,7 @@ fn check_architectures(source: &Source) -> Result<(), Problem> {
     let known = |architecture: &Value| {
         is_intrinsic(architecture) || ["x86_64", "arm64"].iter().any(|known| architecture == known)
     };
-    if architectures.into_iter().filter(|architecture| is_given(architecture)).all(known) {
+    if architectures.into_iter().all(known) {
         return Ok(());
     }
     Err(source.problem("CompatibleArchitectures needs to be a list of 'x86_64' or 'arm64'"))

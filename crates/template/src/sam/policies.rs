@@ -14,6 +14,8 @@ pub enum Policy {
     Managed(Value),
     /// A policy document, or an `Fn::If` of two.
     Document(Value),
+    /// None of these.
+    Unknown,
 }
 
 /// What an entry of `Policies` is. Both values of an `Fn::If` must be of one kind.
@@ -28,26 +30,23 @@ enum Kind {
 /// Reads `Policies`: one entry, or a list of them.
 ///
 /// # Errors
-/// What is wrong with the first entry that is wrong.
-pub fn read(id: &str, policies: Option<&Value>) -> Result<Vec<Policy>, Problem> {
+/// What is wrong with the first entry that is a policy template, or a condition, and wrong.
+pub fn read(id: &str, policies: &Value) -> Result<Vec<Policy>, Problem> {
     let entries = match policies {
-        None => &[],
-        Some(Value::Array(entries)) => entries.as_slice(),
-        Some(entry) if intrinsic::is_given(entry) => std::slice::from_ref(entry),
-        Some(_) => &[],
+        Value::Array(entries) => entries.as_slice(),
+        entry if intrinsic::is_given(entry) => std::slice::from_ref(entry),
+        _ => &[],
     };
-    let read_entry = |(index, entry): (usize, &Value)| {
-        Ok(match kind(entry)? {
+    let kinds = entries.iter().map(kind).collect::<Result<Vec<_>, _>>()?;
+    let read_entry = |(entry, kind): (&Value, Kind)| {
+        Ok(match kind {
             Kind::Managed => Policy::Managed(entry.clone()),
             Kind::Document => Policy::Document(entry.clone()),
             Kind::Template => Policy::Document(expanded(id, entry)?),
-            Kind::Unknown => {
-                let message = format!("Policy at index {index} in the 'Policies' property is not valid");
-                return Err(Problem::resource(id, message));
-            }
+            Kind::Unknown => Policy::Unknown,
         })
     };
-    entries.iter().enumerate().map(read_entry).collect()
+    entries.iter().zip(kinds).map(read_entry).collect()
 }
 
 /// Changes the values of an `Fn::If` that are there, or any other value itself.

@@ -1,10 +1,11 @@
 //! What the properties of SAM resources look like, as far as the transform looks at them. CloudFormation checks the rest.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::problem::listed;
 
 /// A property of a SAM resource: its name and what it may be.
+#[derive(Clone, Copy)]
 pub struct Property {
     /// Its name.
     pub name: &'static str,
@@ -15,6 +16,7 @@ pub struct Property {
 }
 
 /// What a property may be. An object with one member passes for an intrinsic function everywhere but in `Flag`.
+#[derive(Clone, Copy)]
 pub enum Shape {
     /// Anything: it is passed on.
     Any,
@@ -58,16 +60,20 @@ pub const fn required(name: &'static str, shape: Shape) -> Property {
     Property { name, shape, required: true }
 }
 
-/// Checks properties in the order of their description.
+/// Checks that the properties of a resource or event of a type are known, and then what they are, in the order of their
+/// description. A property that is `null` counts as missing.
 ///
 /// # Errors
 /// What is wrong with the first one that is wrong.
-pub fn check(properties: &[Property], given: impl Fn(&str) -> Option<Value>) -> Result<(), String> {
-    for property in properties {
-        match given(property.name) {
+pub fn check(known: &[Property], given: &Map<String, Value>, kind: &str) -> Result<(), String> {
+    if let Some(name) = given.keys().find(|name| known.iter().all(|property| property.name != **name)) {
+        return Err(format!("property {name} not defined for resource of type {kind}"));
+    }
+    for property in known {
+        match given.get(property.name).filter(|value| !value.is_null()) {
             None if property.required => return Err(format!("Missing required property '{}'.", property.name)),
             None => {}
-            Some(value) if property.shape.admits(&value) => {}
+            Some(value) if property.shape.admits(value) => {}
             Some(_) => return Err(property.shape.refusal(property.name)),
         }
     }

@@ -32,12 +32,8 @@ impl Source {
     pub fn read(id: &str, resource: &Value, kind: &str, known: &[Property]) -> Result<Source, Problem> {
         check_id(id)?;
         let properties = resource["Properties"].as_object().cloned().unwrap_or_default();
-        if let Some(name) = properties.keys().find(|name| known.iter().all(|property| property.name != **name)) {
-            return Err(Problem::resource(id, format!("property {name} not defined for resource of type {kind}")));
-        }
-        let properties: Map<_, _> = properties.into_iter().filter(|(_, value)| !value.is_null()).collect();
-        property::check(known, |name| properties.get(name).cloned())
-            .map_err(|message| Problem::resource(id, message))?;
+        property::check(known, &properties, kind).map_err(|message| Problem::resource(id, message))?;
+        let properties = properties.into_iter().filter(|(_, value)| !value.is_null()).collect();
         Ok(Source {
             id: id.to_owned(),
             depends_on: resource.get("DependsOn").cloned(),

@@ -56,7 +56,7 @@ impl Role {
         }
         role.inline.extend(destinations);
         for (index, policy) in policies.into_iter().enumerate() {
-            role.add(context, index, policy);
+            role.add(context, source, index, policy)?;
         }
         Ok(role)
     }
@@ -110,7 +110,7 @@ impl Role {
         Ok(())
     }
 
-    fn add(&mut self, context: &Context, index: usize, policy: Policy) {
+    fn add(&mut self, context: &Context, source: &Source, index: usize, policy: Policy) -> Result<(), Problem> {
         match policy {
             Policy::Managed(policy) => self.push_managed(map_branches(&policy, |policy| match policy {
                 Value::String(name) => managed::arn(&context.place.partition, name).into(),
@@ -121,7 +121,11 @@ impl Role {
                 let named = |document: &Value| json!({ "PolicyName": name, "PolicyDocument": document });
                 self.inline.push(map_branches(&document, named));
             }
+            Policy::Unknown => {
+                return Err(source.problem(format!("Policy at index {index} in the 'Policies' property is not valid")));
+            }
         }
+        Ok(())
     }
 
     fn push_managed(&mut self, arn: Value) {
