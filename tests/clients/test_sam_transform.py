@@ -5,14 +5,17 @@ The templates are in `sam/`, several in a file. `Test` in one says with which pa
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+import sam_templates
 from everstep_server import BINARY, REGION
 
 TRANSFORM = BINARY.parent / "examples" / "transform"
@@ -40,14 +43,20 @@ def theirs(template: dict[str, Any], parameters: dict[str, str], region: str) ->
         return {"problems": [cause.message for cause in problem.causes]}
 
 
-def ours(template: dict[str, Any], parameters: dict[str, str], region: str) -> dict[str, Any]:
-    """Return what Everstep makes of it."""
-    partition = "aws-cn" if region.startswith("cn-") else "aws"
-    request = {"template": template, "parameters": parameters, "partition": partition, "region": region}
-    done = subprocess.run(
-        [TRANSFORM], input=json.dumps(request), capture_output=True, text=True, check=True, timeout=60
-    )
-    return json.loads(done.stdout)
+def ours(requests: list[tuple[dict[str, Any], dict[str, str], str]]) -> list[dict[str, Any]]:
+    """Return what Everstep makes of templates, each with its parameters and its region."""
+    lines = [
+        {
+            "template": template,
+            "parameters": parameters,
+            "partition": "aws-cn" if region.startswith("cn-") else "aws",
+            "region": region,
+        }
+        for template, parameters, region in requests
+    ]
+    text = "\n".join(map(json.dumps, lines))
+    done = subprocess.run([TRANSFORM], input=text, capture_output=True, text=True, check=True, timeout=60)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def alike(value: Any) -> Any:
@@ -76,7 +85,7 @@ def alike(value: Any) -> Any:
 def check(template: dict[str, Any], parameters: dict[str, str] | None = None, region: str = REGION) -> None:
     """Check that both say the same of a template."""
     template = {"Transform": "AWS::Serverless-2016-10-31"} | template
-    answer = ours(template, parameters or {}, region)
+    [answer] = ours([(template, parameters or {}, region)])
     expected = theirs(template, parameters or {}, region)
     assert alike(answer) == alike(json.loads(json.dumps(expected)))
 
@@ -115,3 +124,14 @@ def test_managed_policies_are_found_by_name(region: str):
     names = [name for name, arn in policies.items() if "/aws-service-role/" not in arn]
     assert len(names) > 400
     check({"Resources": {"Function": function(Policies=names)}}, region=region)
+
+
+def test_templates_at_random_become_what_aws_makes_of_them():
+    random = Random(20161031)
+    parameters = {"Given": "Disabled"}
+    templates = [sam_templates.template(random) for _ in range(200)]
+    answers = ours([(template, parameters, REGION) for template in templates])
+    assert sum("template" in answer for answer in answers) > 50
+    for template, answer in zip(templates, answers, strict=True):
+        expected = theirs(copy.deepcopy(template), parameters, REGION)
+        assert alike(answer) == alike(json.loads(json.dumps(expected))), json.dumps(template)
