@@ -259,7 +259,8 @@ fn evaluate(expression: &Expression, lookup: &dyn Lookup) -> Result<Value, Inval
             resolve_dynamic(&mut value, lookup)?;
             Ok(value)
         }
-        unknown => unreachable!("with a lookup everything has a value: {unknown:?}"),
+        // With a lookup everything has a value, but for what is made of `AWS::NoValue`.
+        unknown => Err(Invalid::error(format!("{} has no value", unknown.to_value()))),
     }
 }
 

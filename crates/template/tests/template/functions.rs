@@ -116,6 +116,11 @@ fn wrong_use_is_refused_in_the_words_of_aws() {
             "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be \
              joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined.",
         ),
+        (
+            "!Split [',', !Ref AWS::NoValue]",
+            r#"Template error: {"Fn::Split":[",",{"Ref":"AWS::NoValue"}]} has no value"#,
+        ),
+        ("!Cidr [!Ref AWS::NoValue, 1]", r#"Template error: {"Fn::Cidr":[{"Ref":"AWS::NoValue"},1]} has no value"#),
         ("!Select [3, [a]]", "Template error: Fn::Select cannot select nonexistent value at index 3"),
         (
             "!Select a",

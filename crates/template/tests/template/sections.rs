@@ -218,6 +218,9 @@ Outputs:
         .collect();
     assert_eq!(shown, [("Arn", "r-id/Arn", Some("orders:arn")), ("Count", "3", None)]);
     assert_eq!(outputs[0].description.as_deref(), Some("where"));
+    let nothing = "Resources: {R: {Type: 'AWS::SQS::Queue'}}\nOutputs: {O: {Value: !Ref 'AWS::NoValue'}}";
+    let refused = bind(nothing, &[]).unwrap().outputs(&crate::support::Existing).unwrap_err().to_string();
+    assert_eq!(refused, r#"Template error: {"Ref":"AWS::NoValue"} has no value"#);
     let list = "Resources: {R: {Type: 'AWS::SQS::Queue'}}\nOutputs: {O: {Value: [a]}}";
     let refused = bind(list, &[]).unwrap().outputs(&crate::support::Existing).unwrap_err().to_string();
     assert_eq!(refused, "Template format error: The Value field of every Outputs member must evaluate to a String.");
