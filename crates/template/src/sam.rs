@@ -46,7 +46,7 @@ pub const PREFIX: &str = "AWS::Serverless::";
 pub const NOT_SERVED: &str = "Everstep::NotServed::";
 
 /// The types of SAM that the transform leaves in a template, without [`PREFIX`].
-const LEFT: [&str; 11] = [
+pub(crate) const LEFT: [&str; 11] = [
     "Api",
     "Application",
     "CapacityProvider",

@@ -130,6 +130,9 @@ pub fn is_recognized(name: &str) -> bool {
     let part = |part: &&str| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric());
     match name.split("::").collect::<Vec<_>>().as_slice() {
         _ if sam::is_not_served(name) => true,
+        // What the SAM transform leaves.
+        ["AWS", "Serverless", kind] => sam::LEFT.contains(kind),
+        ["Everstep", "NotServed", kind] => part(kind),
         ["AWS", service, kind] => services::SERVICES.split_whitespace().any(|known| known == *service) && part(kind),
         ["Alexa", "ASK", "Skill"] => true,
         ["Custom", name] => {

@@ -102,6 +102,7 @@ Resources:
     assert_eq!(noted, [("Own", "Custom::Thing"), ("Rule", "AWS::Events::Rule")]);
     assert_eq!(plan.changes.len(), 3);
     for name in [
+        "AWS::Serverless::Function",
         "AWS::Nothing::Here",
         "AWS::Lambda",
         "Foo",
@@ -113,6 +114,14 @@ Resources:
         let text = format!("Resources: {{R: {{Type: '{name}'}}}}");
         check_refused(&text, &format!("Template format error: Unrecognized resource types: [{name}]"));
     }
+}
+
+#[test]
+fn what_the_sam_transform_leaves_is_noted() {
+    let text = "Resources: {A: {Type: 'AWS::Serverless::HttpApi'}, B: {Type: 'Everstep::NotServed::Schedule'}}";
+    let plan = bind(text, &[]).unwrap().plan(&Deployed::default(), |_| false).unwrap();
+    let noted: Vec<&str> = plan.not_served.values().map(String::as_str).collect();
+    assert_eq!(noted, ["AWS::Serverless::HttpApi", "Everstep::NotServed::Schedule"]);
 }
 
 #[test]
