@@ -89,6 +89,10 @@ pub(crate) fn variables(
     set("AWS_ACCESS_KEY_ID", place.credentials.access_key_id.clone().into());
     set("AWS_SECRET_ACCESS_KEY", place.credentials.secret_access_key.clone().into());
     set("AWS_SESSION_TOKEN", place.credentials.session_token.clone().into());
+    if toolchain.writes_frames(function) {
+        // To the output, so that records and prints are in the order of writes.
+        set("_LAMBDA_TELEMETRY_LOG_FD", "1".into());
+    }
     match function.log_format {
         LogFormat::Text => set("AWS_LAMBDA_LOG_FORMAT", "Text".into()),
         LogFormat::Json => set("AWS_LAMBDA_LOG_FORMAT", "JSON".into()),

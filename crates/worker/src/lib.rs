@@ -21,6 +21,7 @@ mod environment;
 mod error;
 mod extensions;
 mod failure;
+mod frames;
 mod function;
 mod language;
 mod log;

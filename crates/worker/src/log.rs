@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::net::unix::pipe;
 
+use crate::frames::Frames;
 use crate::limits;
 
 /// Takes what functions log. Called from async code, in order for each stream: must not block for long.
@@ -114,6 +115,8 @@ pub(crate) struct Stream {
     sink: Arc<dyn LogSink>,
     group: String,
     name: String,
+    /// Present if the process writes frames.
+    frames: Option<Frames>,
     partial: Vec<u8>,
     last_ms: i64,
     tail: Vec<u8>,
@@ -121,12 +124,19 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// Returns an empty stream.
-    pub(crate) fn new(sink: Arc<dyn LogSink>, group: String, name: String) -> Self {
-        Self { sink, group, name, partial: Vec::new(), last_ms: 0, tail: Vec::new() }
+    pub(crate) fn new(sink: Arc<dyn LogSink>, group: String, name: String, frames: Option<Frames>) -> Self {
+        Self { sink, group, name, frames, partial: Vec::new(), last_ms: 0, tail: Vec::new() }
     }
 
     /// Appends the lines that these bytes complete; the rest waits for its newline.
     pub(crate) fn write(&mut self, bytes: &[u8], now: Timestamp) {
+        match self.frames.as_mut().map(|frames| frames.unwrap(bytes)) {
+            Some(lines) => self.write_lines(&lines, now),
+            None => self.write_lines(bytes, now),
+        }
+    }
+
+    fn write_lines(&mut self, bytes: &[u8], now: Timestamp) {
         let mut messages = Vec::new();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.partial.extend_from_slice(piece);
@@ -144,6 +154,9 @@ impl Stream {
 
     /// Appends an unfinished line as it is; nothing will be added to it.
     pub(crate) fn flush(&mut self, now: Timestamp) {
+        if let Some(frames) = &mut self.frames {
+            self.partial.append(&mut frames.take_text());
+        }
         if !self.partial.is_empty() {
             let line = std::mem::take(&mut self.partial);
             self.append(vec![text(&line)], now);
@@ -217,7 +230,7 @@ mod tests {
 
     fn lines(writes: &[&[u8]]) -> Vec<String> {
         let kept = Arc::new(Kept::default());
-        let mut stream = Stream::new(kept.clone(), "g".into(), "s".into());
+        let mut stream = Stream::new(kept.clone(), "g".into(), "s".into(), None);
         for bytes in writes {
             stream.write(bytes, Timestamp::UNIX_EPOCH);
         }
@@ -287,7 +300,7 @@ mod tests {
     #[test]
     fn timestamps_never_decrease() {
         let kept = Arc::new(Kept::default());
-        let mut stream = Stream::new(kept.clone(), "g".into(), "s".into());
+        let mut stream = Stream::new(kept.clone(), "g".into(), "s".into(), None);
         for ms in [5, 3, 7] {
             stream.write(b"x\n", Timestamp::from_millisecond(ms).unwrap());
         }
@@ -296,7 +309,7 @@ mod tests {
 
     #[test]
     fn tail_is_the_last_4_kb() {
-        let mut stream = Stream::new(Arc::new(Kept::default()), "g".into(), "s".into());
+        let mut stream = Stream::new(Arc::new(Kept::default()), "g".into(), "s".into(), None);
         stream.write(b"old\n", Timestamp::UNIX_EPOCH);
         stream.clear_tail();
         assert_eq!(stream.tail(), b"");

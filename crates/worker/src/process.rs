@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use crate::environment::{self, Place};
 use crate::failure::InitFailure;
+use crate::frames::Frames;
 use crate::language::Toolchain;
 use crate::log::{Output, Stream};
 use crate::platform_log::{self, Report};
@@ -166,7 +167,12 @@ async fn spawn(
         .map_err(Error::io("make a temporary directory for a function"))?;
     let now = Timestamp::now();
     let stream = format!("{}/[{}]{}", now.strftime("%Y/%m/%d"), function.version, Uuid::new_v4().simple());
-    let mut log = Stream::new(shared.logs.clone(), function.log_group.clone(), stream.clone());
+    let mut log = Stream::new(
+        shared.logs.clone(),
+        function.log_group.clone(),
+        stream.clone(),
+        toolchain.writes_frames(function).then(Frames::default),
+    );
     log.append(platform_log::init_start(function, &toolchain.version, now), now);
     log.append(extensions::warning(function).into_iter().collect(), now);
 

@@ -350,6 +350,20 @@ async fn a_machine_without_the_client_is_told_what_to_do() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_one_event_whatever_lines_it_has() {
+    let world = World::with_rooms(|_| {}).await;
+    let function = java("demo.Functions::log", |_| {}).await;
+    for word in ["a word", "two\nlines", "a line\n"] {
+        let before = world.logs.lines().len();
+        world.value(&function, &json!(word).to_string()).await;
+        let lines = world.logs.lines().split_off(before);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let at = lines.iter().position(|line| *line == word.trim_end()).unwrap_or_else(|| panic!("{lines:?}"));
+        assert!(lines[at + 1].starts_with("printed "), "{lines:?}");
+    }
+}
+
 /// Nothing is asserted of times: they are for people, who run this with `--nocapture`.
 #[tokio::test(flavor = "multi_thread")]
 async fn start_is_printed_with_and_without_the_archive() {

@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
 use crate::sandbox::Paths;
-use crate::{Config, Error, Function, Install, Progress, Runtime};
+use crate::{Config, Error, Function, Install, LogFormat, Progress, Runtime};
 
 pub(crate) use install::{fresh_dir, publish};
 pub(crate) use interpreter::Interpreter;
@@ -77,6 +77,14 @@ impl Toolchain {
             Program::Code => vec![paths.code.join("bootstrap").into()],
             Program::Bootstrap { interpreter, bootstrap } => vec![interpreter.into(), bootstrap.into()],
             Program::Java(java) => java.command(paths, function),
+        }
+    }
+
+    /// Tells whether what a function logs comes in frames. Where records are JSON they are lines by themselves.
+    pub(crate) fn writes_frames(&self, function: &Function) -> bool {
+        match (&self.program, function.log_format) {
+            (Program::Java(_), LogFormat::Text) => true,
+            (Program::Java(_), LogFormat::Json) | (Program::Code | Program::Bootstrap { .. }, _) => false,
         }
     }
 

@@ -42,7 +42,7 @@ pub(in super::super) async fn make(java: &Interpreter, client: &Path, directory:
     command.args(OPTIONS).arg("-Xshare:dump").arg(option("-XX:SharedClassListFile=", &list));
     command.arg(option("-XX:SharedArchiveFile=", &directory.join(FILE)));
     // All but the class that is started.
-    command.args(client::start(client, &[]).into_iter().take(4));
+    command.args(client::start(client, &[]).into_iter().take(6));
     run(command).await?;
     std::fs::remove_file(&list).map_err(Error::io(format!("remove {}", list.display())))
 }

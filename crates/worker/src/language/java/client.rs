@@ -62,7 +62,7 @@ pub(in super::super) fn parts() -> impl Iterator<Item = &'static str> {
 }
 
 /// Returns the last part of a command line that starts the client, up to the name of the handler.
-pub(super) fn start(client: &Path, behind: &[PathBuf]) -> [OsString; 5] {
+pub(super) fn start(client: &Path, behind: &[PathBuf]) -> [OsString; 7] {
     let mut class_path = OsString::new();
     for (number, path) in JARS.iter().map(|(name, _)| client.join(name)).chain(behind.iter().cloned()).enumerate() {
         if number > 0 {
@@ -71,8 +71,10 @@ pub(super) fn start(client: &Path, behind: &[PathBuf]) -> [OsString; 5] {
         class_path.push(path);
     }
     let library = option(&format!("-D{LIBRARY_PROPERTY}="), &client.join(LIBRARY));
-    // Newer Javas warn of libraries that are not theirs.
-    ["--enable-native-access=ALL-UNNAMED".into(), library, "-cp".into(), class_path, MAIN.into()]
+    // The client writes to a file by its number, which only Java itself may do. And newer Javas warn of libraries that
+    // are not theirs.
+    let [opens, opened] = ["--add-opens", "java.base/java.io=ALL-UNNAMED"].map(OsString::from);
+    [opens, opened, "--enable-native-access=ALL-UNNAMED".into(), library, "-cp".into(), class_path, MAIN.into()]
 }
 
 /// Installs the client into an empty directory.
@@ -143,7 +145,7 @@ mod tests {
     #[test]
     fn code_comes_behind_the_client() {
         let command = start(Path::new("/c"), &["/code".into(), "/code/lib/a.jar".into()]);
-        let class_path = command[3].to_str().unwrap();
+        let class_path = command[5].to_str().unwrap();
         assert!(class_path.starts_with("/c/aws-lambda-java-runtime-interface-client-"), "{class_path}");
         assert!(class_path.ends_with(".jar:/code:/code/lib/a.jar"), "{class_path}");
     }
