@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
 import subprocess
+import threading
 import zipfile
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import boto3
 import botocore.session
@@ -18,6 +22,7 @@ from deployment import FUNCTIONS
 from everstep_server import REGION, EverstepServer, eventually
 from executions import call
 from packages import REPOSITORY, dynamodb_local, python_package
+from stacks import create, delete, physical, template, update
 from test_docs import FILE
 
 NAMES = re.compile(r'^    \("([\w-]+)", "([\w-]+)", "(\w+)"\),$', re.MULTILINE)
@@ -73,6 +78,135 @@ def test_function_saves_to_dynamodb_without_a_secret_of_its_own(dynamodb: str, t
         with pytest.raises(operator.exceptions.ResourceNotFoundException, match="non-existent table"):
             operator.scan(TableName="missing")
         assert server.credentials()[1] not in server.log_tail()
+
+
+class Queues(BaseHTTPRequestHandler):
+    """As much of SQS as makes, changes and deletes queues."""
+
+    made: dict[str, dict[str, str]]
+
+    def do_POST(self) -> None:
+        """Carry out an operation."""
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        name = asked.get("QueueName") or asked["QueueUrl"].rpartition("/")[2]
+        status, answer = 200, {}
+        match self.headers["X-Amz-Target"]:
+            case "AmazonSQS.CreateQueue" if asked["Attributes"].get("DelaySeconds") == "901":
+                status = 400
+                answer = {"__type": "com.amazonaws.sqs#InvalidAttributeValue", "message": "Invalid value for DelaySeconds."}
+            case "AmazonSQS.CreateQueue":
+                self.made[name] = asked["Attributes"] | {"tags": asked["tags"]}
+                answer = {"QueueUrl": f"http://queues/1/{name}"}
+            case "AmazonSQS.SetQueueAttributes":
+                self.made[name] |= asked["Attributes"]
+            case "AmazonSQS.GetQueueAttributes":
+                answer = {"Attributes": {"QueueArn": f"arn:aws:sqs:us-east-1:1:{name}"}}
+            case "AmazonSQS.DeleteQueue":
+                del self.made[name]
+        self.send_response(status)
+        body = json.dumps(answer).encode()
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def queues() -> Iterator[tuple[str, dict[str, dict[str, str]]]]:
+    """Run a stub of SQS; return its URL and what queues there are."""
+    made: dict[str, dict[str, str]] = {}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Queues,), {"made": made}))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", made
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def table(key: str, **properties: Any) -> dict[str, Any]:
+    """Return a table as a resource, with a key of that name."""
+    keys = {
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+    }
+    return {"Type": "AWS::DynamoDB::Table", "Properties": {"BillingMode": "PAY_PER_REQUEST"} | keys | properties}
+
+
+def queue(**properties: Any) -> dict[str, Any]:
+    """Return a queue as a resource."""
+    return {"Type": "AWS::SQS::Queue", "Properties": properties}
+
+
+def outputs(**values: Any) -> dict[str, Any]:
+    """Return the outputs of a template."""
+    return {"Outputs": {name: {"Value": value} for name, value in values.items()}}
+
+
+def test_tables_and_queues_of_templates_are_made_in_the_real_services(
+    dynamodb: str, queues: tuple[str, dict[str, dict[str, str]]], tmp_path: Path
+):
+    url, made = queues
+    (tmp_path / "keys").write_text("[default]\naws_access_key_id = LOCAL\naws_secret_access_key = any\n")
+    keys = f"credentials_file = {json.dumps(str(tmp_path / 'keys'))}"
+    config = f"[forward.dynamodb]\nendpoint = '{dynamodb}'\n{keys}\n[forward.sqs]\nendpoint = '{url}'\n{keys}\n"
+    (tmp_path / "everstep.toml").write_text(config)
+    with EverstepServer(tmp_path / "server" / "data", "--config", str(tmp_path / "everstep.toml")) as server:
+        stacks, tables = server.client(service="cloudformation"), server.client(service="dynamodb")
+        told = outputs(
+            Table={"Fn::GetAtt": ["Notes", "Arn"]},
+            Queue={"Ref": "Jobs"},
+            Jobs={"Fn::GetAtt": ["Jobs", "QueueName"]},
+            Arn={"Fn::GetAtt": ["Jobs", "Arn"]},
+        )
+        live = {"TimeToLiveSpecification": {"AttributeName": "until", "Enabled": True}}
+        first = {"Notes": table("id", **live), "Jobs": queue(FifoQueue=True, VisibilityTimeout=30)}
+        stack = create(stacks, "store", template(first, **told), Tags=[{"Key": "team", "Value": "a"}])
+        there = physical(stacks, "store")
+        found = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        described = tables.describe_table(TableName=there["Notes"])["Table"]
+        assert (found["Table"], described["TableStatus"]) == (described["TableArn"], "ACTIVE")
+        ttl = tables.describe_time_to_live(TableName=there["Notes"])["TimeToLiveDescription"]
+        assert (ttl["TimeToLiveStatus"], ttl["AttributeName"]) == ("ENABLED", "until")
+        (name,) = made
+        assert name.startswith("store-Jobs-")
+        assert name.endswith(".fifo")
+        assert made[name] == {"FifoQueue": "true", "VisibilityTimeout": "30", "tags": {"team": "a"}}
+        assert (found["Queue"], found["Jobs"]) == (f"http://queues/1/{name}", name)
+        assert found["Arn"] == f"arn:aws:sqs:us-east-1:1:{name}"
+
+        capacity = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}
+        changed = table("id", **live | {"BillingMode": "PROVISIONED", "ProvisionedThroughput": capacity})
+        update(stacks, "store", template({"Notes": changed, "Jobs": queue(FifoQueue=True, VisibilityTimeout=60)}, **told))
+        assert physical(stacks, "store") == there
+        throughput = tables.describe_table(TableName=there["Notes"])["Table"]["ProvisionedThroughput"]
+        assert (throughput["ReadCapacityUnits"], made[name]["VisibilityTimeout"]) == (1, "60")
+
+        # Another key takes another table; a queue that is refused undoes that.
+        failing = {"Notes": table("other", **live), "Jobs": queue(FifoQueue=True), "Late": queue(DelaySeconds=901)}
+        update(stacks, "store", template(failing, **told), "UPDATE_ROLLBACK_COMPLETE")
+        assert tables.list_tables()["TableNames"] == [there["Notes"]]
+        update(stacks, "store", template({"Notes": table("other"), "Jobs": queue(FifoQueue=True)}, **told))
+        assert tables.list_tables()["TableNames"] == [physical(stacks, "store")["Notes"]] != [there["Notes"]]
+        delete(stacks, "store")
+        assert (tables.list_tables()["TableNames"], made) == ([], {})
+
+
+def test_tables_need_a_real_service(server: EverstepServer):
+    stacks = server.client(service="cloudformation")
+    arguments = {"StackName": "no-service", "ChangeSetName": "first", "ChangeSetType": "CREATE"}
+    stacks.create_change_set(**arguments, TemplateBody=template({"Notes": table("id")}))
+
+    def failed() -> str | None:
+        described = stacks.describe_change_set(StackName="no-service", ChangeSetName="first")
+        return described.get("StatusReason") if described["Status"] == "FAILED" else None
+
+    reason = eventually("the change set fails", failed)
+    assert "Notes (AWS::DynamoDB::Table)" in reason
+    assert "[forward.dynamodb]" in reason
+    stacks.delete_stack(StackName="no-service")
 
 
 def test_names_of_services_are_those_of_botocore():

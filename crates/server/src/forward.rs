@@ -13,11 +13,16 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use axum::body::Body;
-use http::Uri;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::limits::FORWARD_HELD_BYTES_MAX;
+use crate::http::sigv4::hex;
+use crate::limits::{FORWARD_ANSWER_BYTES_MAX, FORWARD_HELD_BYTES_MAX};
 
 use client::{Client, Destination};
 pub use client::{Outgoing, Unreachable};
@@ -137,6 +142,53 @@ impl Forward {
         let key = self.source.read().map_err(Unreachable::Key)?.key;
         self.client.send(&self.destination, &self.signing_name, &self.region, key, request).await
     }
+
+    /// Asks for an operation of a service that speaks AWS's JSON protocol, for Everstep itself.
+    ///
+    /// # Errors
+    /// What the service says against it, or that there is no answer.
+    pub async fn ask(&self, target: &str, body: &Value) -> Result<Value, NotDone> {
+        let body = body.to_string();
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+        headers.insert("x-amz-target", target.parse().expect("names of operations are header values"));
+        let request = Outgoing {
+            method: Method::POST,
+            path_and_query: "/".into(),
+            headers,
+            payload_hash: hex(&Sha256::digest(&body)),
+            body: body.into(),
+        };
+        let answer = self.send(request).await.map_err(NotDone::Unreachable)?;
+        let status = answer.status();
+        let read = Limited::new(answer.into_body(), FORWARD_ANSWER_BYTES_MAX).collect().await;
+        let document: Value = match read {
+            Ok(body) => serde_json::from_slice(&body.to_bytes()).unwrap_or_default(),
+            Err(error) => return Err(NotDone::Unreachable(Unreachable::BrokenOff(error))),
+        };
+        if status.is_success() {
+            return Ok(document);
+        }
+        let text = |names: [&str; 2]| names.iter().find_map(|name| document[*name].as_str()).unwrap_or_default();
+        let code = text(["__type", "code"]).rsplit('#').next().unwrap_or_default().to_string();
+        Err(NotDone::Refused { code, message: text(["message", "Message"]).into(), status: status.as_u16() })
+    }
+}
+
+/// Why the service did not do what it was asked for.
+#[derive(Debug)]
+pub enum NotDone {
+    /// It said no.
+    Refused {
+        /// The name of its exception.
+        code: String,
+        /// What is wrong.
+        message: String,
+        /// The status.
+        status: u16,
+    },
+    /// It could not be asked.
+    Unreachable(Unreachable),
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod cloudformation;
 pub mod error;
 mod event_stream;
 mod everstep;
-mod forward;
+pub mod forward;
 mod function_url;
 mod iam;
 pub mod lambda;
@@ -15,7 +15,7 @@ pub mod on_behalf;
 mod query;
 pub mod request;
 pub mod service;
-mod sigv4;
+pub mod sigv4;
 mod ssm;
 mod sts;
 

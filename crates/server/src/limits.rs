@@ -316,3 +316,15 @@ pub(crate) const PARAMETERS_BY_PATH_MAX: usize = 10;
 
 /// Largest page of parameters without their values, or of versions. Source: Systems Manager API, `MaxResults`.
 pub(crate) const PARAMETERS_LISTED_MAX: usize = 50;
+
+/// Longest answer that Everstep itself reads of a real service, in bytes. Everstep's own.
+pub(crate) const FORWARD_ANSWER_BYTES_MAX: usize = 1_048_576;
+
+/// Longest name of a table, in characters. Source: DynamoDB API, `TableName`.
+pub(crate) const TABLE_NAME_CHARACTERS_MAX: usize = 255;
+
+/// How long a table may take to get ready, or to go. Everstep's own.
+pub(crate) const TABLE_ACTIVE_LIMIT: Duration = Duration::from_secs(600);
+
+/// Longest name of a queue, in characters. Source: SQS API, `QueueName`.
+pub(crate) const QUEUE_NAME_CHARACTERS_MAX: usize = 80;

@@ -66,6 +66,9 @@ pub enum Unreachable {
     /// Nobody is there, or the connection broke.
     #[error("it does not answer")]
     Failed(#[source] legacy::Error),
+    /// The answer broke off, or is too long for Everstep itself to read.
+    #[error("its answer cannot be read")]
+    BrokenOff(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The answer did not begin in time.
     #[error("it did not answer within {} s", FORWARD_ANSWER_LIMIT.as_secs())]
     TooSlow,

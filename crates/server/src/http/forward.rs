@@ -63,15 +63,11 @@ pub async fn serve(
         if inside {
             check_is_process(&principal)?;
         }
-        if principal == Principal::Operator {
-            return Ok(());
-        }
         let body = match payload {
             Payload::Whole(body) => Some(body),
             Payload::Signed(_) => None,
         };
-        let needs = needs::needs(authorization.service, services.identities.place(), parts, body);
-        needs.iter().try_for_each(|need| allowed(services, &principal, None, need)).map_err(Error::access_denied)
+        check_allowed(services, &principal, authorization.service, parts, body)
     };
     let (payload_hash, body, _held) = if authorization.service == S3 {
         let payload_hash = signed_hash(&authorization, parts)?;
@@ -88,6 +84,24 @@ pub async fn serve(
     let (method, headers) = (parts.method.clone(), parts.headers.clone());
     let outgoing = Outgoing { method, path_and_query, headers, payload_hash, body };
     forward.send(outgoing).await.map_err(|error| not_passed_on(forward, &error))
+}
+
+/// Checks that somebody may ask a service for what a request says.
+///
+/// # Errors
+/// AWS's.
+pub fn check_allowed(
+    services: &Services,
+    principal: &Principal,
+    service: &str,
+    parts: &Parts,
+    body: Option<&[u8]>,
+) -> Result<(), Error> {
+    if *principal == Principal::Operator {
+        return Ok(());
+    }
+    let needs = needs::needs(service, services.identities.place(), parts, body);
+    needs.iter().try_for_each(|need| allowed(services, principal, None, need)).map_err(Error::access_denied)
 }
 
 /// Reads a body whole, once there is room for it.

@@ -125,7 +125,7 @@ pub async fn prepare(
         Some(stack) => (target::deployed(services, stack).await?, services.stacks.resources(&stack.id).await?),
         None => (Deployed::default(), BTreeMap::new()),
     };
-    let plan = bound.plan(&before, |name| types::find(name).is_some()).map_err(invalid)?;
+    let plan = bound.plan(&before, |name| types::find(name, &services.forwards).is_some()).map_err(invalid)?;
     let retags = stack.filter(|stack| stack.settings.tags != settings.tags).map(|_| &before);
     let changes = changes(&plan, &resources, retags);
     let settled =
@@ -280,8 +280,12 @@ fn not_served(plan: &Plan, settings: &Settings) -> Option<String> {
         return None;
     }
     let named: Vec<String> = plan.not_served.iter().map(|(id, name)| format!("{id} ({name})")).collect();
+    let forwarded = plan.not_served.iter().find_map(|(_, name)| types::known(name)?.forwarded_to());
+    let way_out = forwarded.map_or_else(String::new, |service| {
+        format!(" Some of them are served by a real service: name one in a table [forward.{service}] of the configuration file.")
+    });
     Some(format!(
-        "Everstep does not serve these resources yet: {}. To deploy the stack without them, give it the tag {ACCEPT_NOT_SERVED}=true; they are then noted down, and nothing is made for them.",
+        "Everstep does not serve these resources yet: {}.{way_out} To deploy the stack without them, give it the tag {ACCEPT_NOT_SERVED}=true; they are then noted down, and nothing is made for them.",
         named.join(", ")
     ))
 }
@@ -290,7 +294,7 @@ fn not_served(plan: &Plan, settings: &Settings) -> Option<String> {
 fn changes(plan: &Plan, resources: &BTreeMap<String, Resource>, retags: Option<&Deployed>) -> Vec<Value> {
     let mut changes: Vec<Value> = plan.changes.iter().map(|change| shape(change, resources)).collect();
     for (logical_id, planned) in retags.iter().flat_map(|before| &before.resources) {
-        let has_tags = types::find(&planned.resource_type).is_some_and(|known| known.tags() != types::Tags::None);
+        let has_tags = types::known(&planned.resource_type).is_some_and(|known| known.tags() != types::Tags::None);
         if !has_tags || plan.changes.iter().any(|change| change.logical_id == *logical_id) {
             continue;
         }

@@ -72,7 +72,7 @@ impl Target {
         let known = Known { resources, dynamic: &self.dynamic };
         let properties = self.bound.properties(logical_id, &known).expect("it is one of the template's");
         let properties = Value::Object(properties.map_err(|invalid| invalid.to_string())?);
-        let properties = match types::find(&resource.resource_type) {
+        let properties = match types::known(&resource.resource_type) {
             Some(resource_type) => types::with_tags(resource_type, properties, &self.tags),
             None => properties,
         };

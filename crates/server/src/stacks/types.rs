@@ -4,6 +4,7 @@
 //! is wrong. It neither knows templates nor events; the executor tells it when.
 
 mod cdk;
+mod forwarded;
 mod lambda;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::document::StackId;
 use super::names;
 use crate::access::Principal;
+use crate::forward::Forwards;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::on_behalf::Call;
@@ -28,6 +30,12 @@ pub trait ResourceType: Send + Sync + 'static {
     /// Tells how its property `Tags` is written, if it has tags: the stack's are added to them.
     fn tags(&self) -> Tags {
         Tags::None
+    }
+
+    /// Returns the service in which things of this type are made, if it is one that requests are passed on to. Without
+    /// it the type is not served.
+    fn forwarded_to(&self) -> Option<&'static str> {
+        None
     }
 
     /// Draws up what a new thing will be called. Nothing of that name may be there: what comes half made out of a crash
@@ -117,10 +125,18 @@ static SERVED: &[&dyn ResourceType] = &[
     &lambda::url::Url,
     &lambda::event_invoke_config::EventInvokeConfig,
     &cdk::Metadata,
+    &forwarded::table::Table,
+    &forwarded::queue::Queue,
 ];
 
-/// Returns a type that is served.
-pub fn find(name: &str) -> Option<&'static dyn ResourceType> {
+/// Returns a type that is served, if its service is passed on or needs not be.
+pub fn find(name: &str, forwards: &Forwards) -> Option<&'static dyn ResourceType> {
+    let known = known(name)?;
+    known.forwarded_to().is_none_or(|service| forwards.find(service).is_some()).then_some(known)
+}
+
+/// Returns a type that is or could be served.
+pub fn known(name: &str) -> Option<&'static dyn ResourceType> {
     SERVED.iter().copied().find(|known| known.name() == name)
 }
 
@@ -185,7 +201,7 @@ mod tests {
     #[test]
     fn types_are_named_once_and_known_to_templates() {
         for known in SERVED {
-            assert!(std::ptr::addr_eq(find(known.name()).unwrap(), *known), "{}", known.name());
+            assert!(std::ptr::addr_eq(super::known(known.name()).unwrap(), *known), "{}", known.name());
             assert!(everstep_template::ResourceType::find(known.name()).is_some(), "{}", known.name());
         }
     }

@@ -81,7 +81,7 @@ impl Job {
             change: Some(change),
             changed_by: self.operation.number,
         };
-        let Some(resource_type) = types::find(&thing.resource_type) else {
+        let Some(resource_type) = types::find(&thing.resource_type, &site.services.forwards) else {
             thing.physical_id = site.generated_name(crate::limits::GENERATED_NAME_CHARACTERS_MAX);
             thing.not_served = true;
             let reason = format!(
@@ -145,7 +145,7 @@ impl Job {
             changed_by: self.operation.number,
         };
         self.enter(resource.clone(), UPDATES.in_progress, None).await?;
-        let Some(resource_type) = types::find(&thing.resource_type) else {
+        let Some(resource_type) = types::find(&thing.resource_type, &site.services.forwards) else {
             let thing = Some(Thing { not_served: true, ..thing });
             return self.enter(Resource { thing, ..resource }, UPDATES.complete, None).await;
         };
@@ -188,7 +188,7 @@ impl Job {
 
     /// Deletes a thing in the world. That it is gone already is as good.
     pub(super) async fn remove(&self, logical_id: &str, thing: &Thing) -> Result<(), Error> {
-        let Some(resource_type) = types::find(&thing.resource_type).filter(|_| !thing.not_served) else {
+        let Some(resource_type) = types::known(&thing.resource_type).filter(|_| !thing.not_served) else {
             return Ok(());
         };
         let deleted = resource_type.delete(&self.site(logical_id), &thing.physical_id, &thing.properties).await;
