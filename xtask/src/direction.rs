@@ -29,7 +29,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
         ],
     ),
     ("everstep-client", &[]),
-    ("everstep-cli", &["everstep-client", "everstep-core", "everstep-server", "everstep-store"]),
+    ("everstep-cli", &["everstep-client", "everstep-core", "everstep-server", "everstep-store", "everstep-template"]),
     (
         "everstep-bench",
         &["everstep-api", "everstep-client", "everstep-core", "everstep-engine", "everstep-store", "everstep-worker"],

@@ -1,17 +1,23 @@
 //! `everstep dev`: a server for development, and what to type next.
 
+mod watch;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use everstep_client::{Client, Credentials};
+use everstep_server::access::AccessKey;
 use everstep_server::{Config, Server};
 
 use crate::clock::Clock;
+use crate::deploy::Settings;
 use crate::{output, serve, timeline};
 
 const EXAMPLES: &str = "\
 Examples:
   everstep dev
+  everstep dev examples/order-payment/python
   everstep dev clock advance 3d
   everstep dev clock next";
 
@@ -21,6 +27,11 @@ Examples:
 pub struct Dev {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Deploy the template in this directory, and again each time that a file is saved
+    #[arg(value_name = "TEMPLATE|DIR")]
+    project: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
     /// Keep everything in this directory
     #[arg(long, env = "EVERSTEP_DATA", value_name = "DIR", default_value = ".everstep")]
     data: PathBuf,
@@ -61,7 +72,21 @@ impl Dev {
         config.movable_clock = true;
         config.progress = output::installation_progress();
         let region = config.region.clone();
-        serve::run(config, |server| print!("{}", welcome(server, &region))).await
+        let mut watching = None;
+        let served = serve::run(config, |server| {
+            print!("{}", welcome(server, &region));
+            watching = self.project.map(|project| {
+                let AccessKey { access_key_id, secret_access_key, .. } = server.operator_key();
+                let key = Credentials::new(access_key_id, secret_access_key, None, None, "server");
+                let client = Client::new(server.urls()[0].clone(), key, region.clone());
+                tokio::spawn(watch::watch(client, project, self.settings))
+            });
+        })
+        .await;
+        if let Some(watching) = watching {
+            watching.abort();
+        }
+        served
     }
 }
 

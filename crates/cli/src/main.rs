@@ -1,11 +1,13 @@
 //! The `everstep` binary: reads the command line and hands over to one module for each command.
 
 mod backup;
+mod build;
 mod callback;
 mod client;
 mod clock;
 mod code;
 mod demo;
+mod deploy;
 mod dev;
 mod executions;
 mod find;
@@ -49,6 +51,8 @@ enum Command {
     Dev(dev::Dev),
     /// See a workflow survive a crash, sleep, wait for an approval and finish
     Demo(demo::Demo),
+    /// Build and deploy a SAM or CloudFormation template in one go
+    Deploy(deploy::Deploy),
     /// Invoke a function
     Invoke(invoke::Invoke),
     /// Look at executions, stop, pause, resume and delete them
@@ -101,6 +105,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Serve(serve) => serve.run().await?,
         Command::Dev(dev) => dev.run().await?,
         Command::Demo(demo) => demo.run().await?,
+        Command::Deploy(deploy) => return deploy.run().await,
         Command::Invoke(invoke) => return invoke.run().await,
         Command::Executions(executions) => return executions.run().await,
         Command::Callback(callback) => callback.run().await?,
@@ -127,6 +132,7 @@ fn start_logging(command: &Command) {
         Command::Dev(dev) if dev.is_server() => "warn",
         Command::Dev(_)
         | Command::Demo(_)
+        | Command::Deploy(_)
         | Command::Invoke(_)
         | Command::Executions(_)
         | Command::Callback(_)

@@ -3,14 +3,20 @@
 //! [`Client`] is for programs that ask now and then; one that sends thousands of requests a second signs with
 //! [`Signer`] and keeps connections of its own.
 
+mod query;
+
 use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context;
 pub use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
+    sign,
+};
 use aws_sigv4::sign::v4;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+pub use query::Form;
 use serde_json::Value;
 
 /// Everything but letters, digits and `-_.~`, as AWS's SDKs escape paths.
@@ -84,6 +90,11 @@ impl Client {
             .fold(reqwest::Client::builder(), |builder, certificate| builder.add_root_certificate(certificate));
         self.http = builder.build()?;
         Ok(self)
+    }
+
+    /// Returns where the server is.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     /// Sends a request to a service and returns the answer, whatever it says.
@@ -251,12 +262,19 @@ impl Signer {
         body: &'a [u8],
     ) -> anyhow::Result<Vec<(String, String)>> {
         let identity = self.credentials.clone().into();
+        let mut settings = SigningSettings::default();
+        // S3 takes paths as they are, and wants to be told the digest. Source: AWS General Reference, Signature Version 4.
+        if service == "s3" {
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
             .name(service)
             .time(SystemTime::now())
-            .settings(SigningSettings::default())
+            .settings(settings)
             .build()?
             .into();
         let request = SignableRequest::new(method, url, headers, SignableBody::Bytes(body))?;
