@@ -472,6 +472,23 @@ async fn the_policy_of_a_function_lets_others_in() {
 }
 
 #[tokio::test]
+async fn function_whose_role_may_not_invoke_a_destination_cannot_have_it() {
+    let world = World::with_functions(300).await;
+    world.create_role("bare").await;
+    let mut create = function("f");
+    create["Role"] = "arn:aws:iam::123456789012:role/bare".into();
+    world.create(create).await;
+    let target = "arn:aws:lambda:us-east-1:123456789012:function:plain";
+    let config = json!({"DestinationConfig": {"OnFailure": {"Destination": target}}}).to_string();
+    let put = async || world.send("PUT", "/2019-09-25/functions/f/event-invoke-config", &[], config.as_str()).await;
+    let message = format!("The function's execution role does not have permissions to call InvokeFunction on {target}");
+    assert_eq!(put().await.line(), format!("400 InvalidParameterValueException: {message}"));
+    let policy = allow(&["lambda:InvokeFunction"], &[target]);
+    world.iam("PutRolePolicy", &[("RoleName", "bare"), ("PolicyName", "p"), ("PolicyDocument", &policy)]).await;
+    assert_eq!(put().await.status, 200);
+}
+
+#[tokio::test]
 async fn stacks_are_made_with_the_rights_of_their_role() {
     let world = World::new().await;
     let ann = world.user("ann", Some(&allow(&["cloudformation:*"], &["*"]))).await;

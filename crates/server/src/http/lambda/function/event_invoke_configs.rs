@@ -7,8 +7,11 @@ use everstep_core::limits::{ASYNC_EVENT_AGE_SECONDS_MAX, ASYNC_EVENT_AGE_SECONDS
 use serde_json::{Value, json};
 
 use super::{named_function, now_millis};
+use crate::access::Principal;
 use crate::functions::{EventInvokeConfig, Function};
+use crate::http::authorize::allowed;
 use crate::http::error::Error;
+use crate::http::lambda::invocation;
 use crate::http::request::{Request, Response};
 use crate::http::{Services, marker};
 use crate::limits::EVENT_INVOKE_CONFIGS_MAX;
@@ -147,7 +150,21 @@ async fn check_destination(services: &Services, reference: &FunctionReference, a
     if found.configuration().durable_config.is_some() && !found.qualified {
         return Err(Error::invalid_parameter(UNQUALIFIED));
     }
-    Ok(())
+    check_role(services, reference, arn).await
+}
+
+/// The destination is told in the name of the function, so its role must allow that.
+async fn check_role(services: &Services, reference: &FunctionReference, arn: &str) -> Result<(), Error> {
+    // Whether the function is there is found out later.
+    let Ok(found) = services.functions.find(reference).await else { return Ok(()) };
+    let role = found.configuration().role.clone();
+    let function = Principal::Process { function: reference.function.to_string(), role, execution: None };
+    let need = invocation(services, arn).await?;
+    allowed(services, &function, None, &need).map_err(|_| {
+        Error::invalid_parameter(format!(
+            "The function's execution role does not have permissions to call InvokeFunction on {arn}"
+        ))
+    })
 }
 
 fn take_over(given: &EventInvokeConfigRequest, config: &mut EventInvokeConfig) {
