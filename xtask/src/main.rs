@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod conformance;
 mod direction;
 mod generate;
 mod run;
@@ -30,6 +31,8 @@ enum Chore {
     Test(test::Test),
     /// Kill the server again and again while executions run, and check that nothing is lost
     Chaos(test::Chaos),
+    /// Run AWS's conformance suite with handlers in Python, JavaScript and Java: prints a table
+    Conformance(conformance::Conformance),
     /// Record the command line at work: writes docs/recordings.md
     Record,
     /// Measure the release build: prints a table, writes target/bench.json and docs/benchmarks.md
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Chore::Advisories => check::advisories(),
         Chore::Test(test) => test.run(),
         Chore::Chaos(chaos) => chaos.run(),
+        Chore::Conformance(conformance) => conformance.run(),
         Chore::Record => test::record(),
         Chore::Bench(bench) => bench.run(),
         Chore::AwsTools(tools) => tools.run(),

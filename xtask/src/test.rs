@@ -119,8 +119,8 @@ impl AwsTools {
     }
 }
 
-/// Returns the program of SAM CLI.
-fn sam_cli() -> anyhow::Result<String> {
+/// Installs SAM CLI. Returns its program.
+pub fn sam_cli() -> anyhow::Result<String> {
     let file = "tests/tools/requirements.txt";
     let requirements = fs::read_to_string(root().join(file)).with_context(|| format!("cannot read {file}"))?;
     let python = tools::python_with("tools/sam", &requirements, &["--requirement", file])?;
@@ -135,17 +135,17 @@ pub fn record() -> anyhow::Result<()> {
 }
 
 /// Returns the binary under test, wherever cargo was told to build.
-fn binary() -> String {
+pub fn binary() -> String {
     target().join("debug/everstep").display().to_string()
 }
 
 /// Returns what the tests' Python is told.
-fn environment(binary: &str) -> [(&'static str, &str); 2] {
+pub fn environment(binary: &str) -> [(&'static str, &str); 2] {
     [("PYTHONDONTWRITEBYTECODE", "1"), ("EVERSTEP_BINARY", binary)]
 }
 
 /// Gets everything ready that the client tests need. Returns the Python to run them with.
-fn set_up() -> anyhow::Result<String> {
+pub fn set_up() -> anyhow::Result<String> {
     say("building everstep");
     run(&cargo(), &["build", "--quiet", "--package", "everstep-cli"], &[])?;
     run(&cargo(), &["build", "--quiet", "--package", "everstep-template", "--example", "transform"], &[])?;

@@ -1,0 +1,79 @@
+"""Where the handlers of a language lie, and how they become what `sam build` takes.
+
+A directory of handlers has a SAM template for each suite, `template_SUITE.yaml`. Ours are built beside the
+repository's files, below `target/`; those of others are built where they are, in the way that their directory shows.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import packages
+import tools
+
+LANGUAGES = ("python", "javascript", "java")
+
+
+def prepared(language: str, directory: Path | None) -> Path:
+    """Build the handlers of a language, or those of a directory; return where their templates lie."""
+    if directory is not None:
+        _build_in_place(directory)
+        return directory
+    return _stage(language)
+
+
+def suites(directory: Path) -> list[str]:
+    """Return the suites that a directory has templates for."""
+    return sorted(file.stem.removeprefix("template_") for file in directory.glob("template_*.yaml"))
+
+
+def _stage(language: str) -> Path:
+    source = Path(__file__).with_name(language)
+    stage = tools.INSTALLED / f"handlers-{language}"
+    shutil.rmtree(stage, ignore_errors=True)
+    match language:
+        case "python":
+            shutil.copytree(_python_packages(source / "code" / "requirements.txt"), stage / "code")
+            for file in (source / "code").glob("*.py"):
+                shutil.copy(file, stage / "code")
+        case "javascript":
+            _bundle(source / "code", stage / "code")
+        case _:
+            shutil.copytree(source, stage, ignore=shutil.ignore_patterns("target"))
+    for template in source.glob("template_*.yaml"):
+        shutil.copy(template, stage)
+    return stage
+
+
+def _python_packages(requirements: Path) -> Path:
+    """Install what the handlers need; boto3 is not part of it, because the runtime brings it."""
+
+    def install(directory: Path) -> None:
+        packages.pip_install(directory, "--no-deps", "--requirement", str(requirements))
+
+    text = requirements.read_text()
+    return packages.once(tools.INSTALLED / "python-packages", text, f"installing {text.strip()}", install)
+
+
+def _bundle(source: Path, target: Path) -> None:
+    """Bundle each file that has handlers with all that it needs, but the AWS SDK: the runtime brings it."""
+    work = tools.node_modules("javascript-packages", tools.ESBUILD, manifest=source / "package.json")
+    for file in source.glob("*.mjs"):
+        shutil.copy(file, work)
+    entries = [str(work / file.name) for file in source.glob("*.mjs") if file.name != "common.mjs"]
+    options = ["--bundle", "--platform=node", "--target=node22", "--format=cjs", "--external:@aws-sdk/*"]
+    options += ["--log-level=warning", f"--outdir={target}"]
+    packages.run([str(work / "node_modules" / ".bin" / "esbuild"), *entries, *options])
+
+
+def _build_in_place(directory: Path) -> None:
+    script = directory / "scripts" / "build_examples.py"
+    manifest = directory / "package.json"
+    if script.is_file():
+        packages.run([sys.executable, str(script)], directory)
+    elif manifest.is_file() and "build" in json.loads(manifest.read_text()).get("scripts", {}):
+        packages.run(["npm", "ci", "--no-audit", "--no-fund"], directory)
+        packages.run(["npm", "run", "build"], directory)
