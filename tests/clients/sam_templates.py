@@ -116,9 +116,15 @@ ATTRIBUTES = {
     "Metadata": [{"SamResourceId": "x"}],
     "UpdateReplacePolicy": ["Retain"],
 }
-NOT_GLOBAL = set(
-    "AutoPublishCodeSha256 Description FunctionName InlineCode PackageType Role VersionDescription".split()
-)
+NOT_GLOBAL = {
+    "AutoPublishCodeSha256",
+    "Description",
+    "FunctionName",
+    "InlineCode",
+    "PackageType",
+    "Role",
+    "VersionDescription",
+}
 """Not in Globals. Of a Description that is, AWS's translator carries what it did to one function over to the next."""
 
 
