@@ -167,7 +167,11 @@ impl Lookup for Known<'_> {
     fn attribute(&self, logical_id: &str, name: &str) -> Option<Value> {
         let thing = self.resources.get(logical_id)?.thing.as_ref()?;
         // Something that is only noted down answers something, so that the rest of the stack can be made.
-        let noted = || Value::from(format!("{}.{name}", thing.physical_id));
+        // What is called an ARN looks like one: the API is asked to take it, for a permission say.
+        let noted = || match name.ends_with("Arn") {
+            true => Value::from(format!("arn:aws:everstep:::{}", thing.physical_id)),
+            false => Value::from(format!("{}.{name}", thing.physical_id)),
+        };
         thing.attributes.get(name).cloned().or_else(|| thing.not_served.then(noted))
     }
 
