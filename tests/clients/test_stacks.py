@@ -292,6 +292,78 @@ def test_serverless_templates_are_transformed(client: Any, stacks: Any):
     delete(stacks, name)
 
 
+def test_functions_get_roles_of_their_own(client: Any, stacks: Any, server: EverstepServer):
+    name, iam = "own-role", server.client(service="iam")
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+    properties = {
+        "InlineCode": SOURCE,
+        "Handler": "index.handler",
+        "Runtime": "python3.11",
+        "DurableConfig": {"ExecutionTimeout": 60},
+        "Policies": [allow],
+    }
+    resources = {
+        "Fn": {"Type": "AWS::Serverless::Function", "Properties": properties},
+        "Inline": {
+            "Type": "AWS::IAM::Policy",
+            "Properties": {"PolicyName": "inline", "PolicyDocument": allow, "Roles": [{"Ref": "FnRole"}]},
+        },
+        "Managed": {
+            "Type": "AWS::IAM::ManagedPolicy",
+            "Properties": {"PolicyDocument": allow, "Roles": [{"Ref": "FnRole"}]},
+        },
+    }
+    body = template(resources, Transform="AWS::Serverless-2016-10-31")
+    expand = ["CAPABILITY_AUTO_EXPAND"]
+    with pytest.raises(ClientError, match="Requires capabilities : \\[CAPABILITY_IAM\\]"):
+        stacks.create_stack(StackName=name, TemplateBody=body, Capabilities=expand)
+    arguments = {"Capabilities": [*expand, "CAPABILITY_IAM"]}
+    create(stacks, name, body, **arguments)
+    ids = physical(stacks, name)
+
+    def granted() -> tuple[list[str], list[str]]:
+        attached = iam.list_attached_role_policies(RoleName=ids["FnRole"])["AttachedPolicies"]
+        inline = iam.list_role_policies(RoleName=ids["FnRole"])["PolicyNames"]
+        return sorted(policy["PolicyArn"] for policy in attached), sorted(inline)
+
+    durable = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicDurableExecutionRolePolicy"
+    assert granted() == (sorted([durable, ids["Managed"]]), ["FnRolePolicy0", "inline"])
+    role = client.get_function(FunctionName=ids["Fn"])["Configuration"]["Role"]
+    assert role == iam.get_role(RoleName=ids["FnRole"])["Role"]["Arn"]
+    tags = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=ids["FnRole"])["Tags"]}
+    assert tags["lambda:createdBy"] == "SAM"
+
+    # What the template says no more is taken away; what is changed is in force.
+    resources.pop("Inline")
+    properties["Policies"] = ["AWSLambda_ReadOnlyAccess", "CloudWatchLogsReadOnlyAccess"]
+    deny = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+    resources["Managed"]["Properties"]["PolicyDocument"] = deny
+    update(stacks, name, template(resources, Transform="AWS::Serverless-2016-10-31"), **arguments)
+    attached, inline = granted()
+    assert inline == []
+    assert ids["Managed"] in attached
+    assert len(attached) == 4
+    policy = iam.get_policy(PolicyArn=ids["Managed"])["Policy"]
+    version = iam.get_policy_version(PolicyArn=ids["Managed"], VersionId=policy["DefaultVersionId"])
+    assert version["PolicyVersion"]["Document"] == deny
+
+    delete(stacks, name)
+    for kind, known in {"get_role": {"RoleName": ids["FnRole"]}, "get_policy": {"PolicyArn": ids["Managed"]}}.items():
+        with pytest.raises(iam.exceptions.NoSuchEntityException):
+            getattr(iam, kind)(**known)
+
+
+def test_stacks_are_deployed_with_a_role_that_there_is(stacks: Any):
+    body = template({"Fn": function()})
+    role = f"arn:aws:iam::{ACCOUNT}:role/nobody"
+    with pytest.raises(ClientError, match=f"Role {role} is invalid or cannot be assumed"):
+        stacks.create_stack(StackName="by-role", TemplateBody=body, RoleARN=role)
+    missing(stacks, "by-role")
+    role = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
+    assert create(stacks, "by-role", body, RoleARN=role)["RoleARN"] == role
+    delete(stacks, "by-role")
+
+
 def test_serverless_templates_that_are_wrong_fail_the_change_set(stacks: Any):
     resources = {"Fn": {"Type": "AWS::Serverless::Function", "Properties": {"Handler": "index.handler"}}}
     body = template(resources, Transform="AWS::Serverless-2016-10-31")

@@ -7,7 +7,7 @@ mod event_stream;
 mod everstep;
 pub mod forward;
 mod function_url;
-mod iam;
+pub mod iam;
 pub mod lambda;
 mod logs;
 mod marker;

@@ -31,6 +31,12 @@ pub enum Operation {
     Everstep(everstep::Operation),
 }
 
+impl From<iam::Operation> for Operation {
+    fn from(operation: iam::Operation) -> Self {
+        Self::Iam(operation)
+    }
+}
+
 impl From<lambda::Operation> for Operation {
     fn from(operation: lambda::Operation) -> Self {
         Self::Lambda(operation)

@@ -5,6 +5,7 @@
 
 mod cdk;
 mod forwarded;
+mod iam;
 mod lambda;
 
 use std::collections::BTreeMap;
@@ -124,6 +125,9 @@ static SERVED: &[&dyn ResourceType] = &[
     &lambda::layer_version::LayerVersion,
     &lambda::url::Url,
     &lambda::event_invoke_config::EventInvokeConfig,
+    &iam::role::Role,
+    &iam::policy::Policy,
+    &iam::managed_policy::ManagedPolicy,
     &cdk::Metadata,
     &forwarded::table::Table,
     &forwarded::queue::Queue,

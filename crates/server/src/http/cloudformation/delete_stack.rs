@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::name_of;
+use super::{deployer, name_of};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
@@ -17,6 +17,8 @@ struct Given {
     #[serde(default)]
     retain_resources: Vec<String>,
     client_request_token: Option<String>,
+    #[serde(rename = "RoleARN")]
+    role_arn: Option<String>,
 }
 
 /// Begins to delete a stack; it need not be there.
@@ -49,6 +51,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
         )));
     }
     let retained = given.retain_resources.into_iter().collect();
-    begin::delete(stacks, &stack, request.principal.clone(), retained, given.client_request_token).await?;
+    let role_arn = given.role_arn.or_else(|| stack.settings.role_arn.clone());
+    let deployer = deployer(services, request, role_arn.as_deref())?;
+    begin::delete(stacks, &stack, deployer, retained, given.client_request_token).await?;
     Ok(Value::Null)
 }
