@@ -353,6 +353,37 @@ def test_functions_get_roles_of_their_own(client: Any, stacks: Any, server: Ever
             getattr(iam, kind)(**known)
 
 
+def test_parameters_of_the_store_are_made_and_read(client: Any, stacks: Any, server: EverstepServer):
+    name, ssm = "by-ssm", server.client(service="ssm")
+    made = {
+        "Type": "AWS::SSM::Parameter",
+        "Properties": {"Type": "String", "Value": "moin", "Name": "/stacks/greeting", "Tags": {"a": "1"}},
+    }
+    create(stacks, f"{name}-store", template({"Greeting": made}))
+    assert ssm.get_parameter(Name="/stacks/greeting")["Parameter"]["Value"] == "moin"
+    kind = {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/stacks/greeting"}
+    variables = {"Variables": {"GREETING": {"Ref": "Greeting"}}}
+    body = template({"Fn": function(Environment=variables)}, Parameters={"Greeting": kind})
+    stack = create(stacks, name, body)
+    assert stack["Parameters"] == [
+        {"ParameterKey": "Greeting", "ParameterValue": "/stacks/greeting", "ResolvedValue": "moin"}
+    ]
+    fn = physical(stacks, name)["Fn"]
+    assert call(client, fn, {})["Payload"] == "moin"
+    made["Properties"] |= {"Value": "servus", "Tags": {"b": "2"}}
+    update(stacks, f"{name}-store", template({"Greeting": made}))
+    tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId="/stacks/greeting")["TagList"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == {"b": "2"}
+    update(stacks, name, body)
+    assert call(client, fn, {})["Payload"] == "servus"
+    delete(stacks, f"{name}-store")
+    with pytest.raises(ssm.exceptions.ParameterNotFound):
+        ssm.get_parameter(Name="/stacks/greeting")
+    with pytest.raises(ClientError, match="Unable to fetch parameters"):
+        stacks.update_stack(StackName=name, TemplateBody=body)
+    delete(stacks, name)
+
+
 def test_stacks_are_deployed_with_a_role_that_there_is(stacks: Any):
     body = template({"Fn": function()})
     role = f"arn:aws:iam::{ACCOUNT}:role/nobody"

@@ -16,7 +16,7 @@ mod query;
 pub mod request;
 pub mod service;
 pub mod sigv4;
-mod ssm;
+pub mod ssm;
 mod sts;
 
 use std::path::PathBuf;

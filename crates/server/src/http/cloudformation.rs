@@ -230,16 +230,6 @@ fn settings(
     Settings { description: None, parameters: Vec::new(), tags, capabilities, role_arn, notification_arns }
 }
 
-/// Returns whose permissions count. A role is checked; what it allows is not enforced yet, so they are the sender's.
-fn deployer(services: &Services, request: &Request, role_arn: Option<&str>) -> Result<Principal, Error> {
-    let Some(arn) = role_arn else { return Ok(request.principal.clone()) };
-    let role = services.identities.role(arn);
-    match role.filter(|role| services.identities.trusts(role, "cloudformation.amazonaws.com")) {
-        Some(_) => Ok(request.principal.clone()),
-        None => Err(Error::validation(format!("Role {arn} is invalid or cannot be assumed"))),
-    }
-}
-
 /// Opens a `NextToken`.
 fn after(services: &Services, token: Option<&str>) -> Result<Option<String>, Error> {
     let now = services.engine.clock().now();

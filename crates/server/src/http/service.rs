@@ -37,6 +37,12 @@ impl From<iam::Operation> for Operation {
     }
 }
 
+impl From<ssm::Operation> for Operation {
+    fn from(operation: ssm::Operation) -> Self {
+        Self::Ssm(operation)
+    }
+}
+
 impl From<lambda::Operation> for Operation {
     fn from(operation: lambda::Operation) -> Self {
         Self::Lambda(operation)

@@ -18,6 +18,8 @@ use super::{target, types};
 use crate::access::Principal;
 use crate::http::Services;
 use crate::http::error::Error;
+use crate::http::on_behalf::Call;
+use crate::http::ssm;
 
 /// The tag by which a stack accepts that resources of types that are not served are only noted down.
 pub const ACCEPT_NOT_SERVED: &str = "EverstepAcceptNotServed";
@@ -238,8 +240,14 @@ async fn from_bucket(_services: &Services, _principal: &Principal, url: &str) ->
     )))
 }
 
-async fn ssm_value(_services: &Services, _principal: &Principal, _name: &str) -> Result<Option<String>, Error> {
-    Ok(None)
+/// Returns what the Parameter Store has for a parameter, if the sender may read it.
+async fn ssm_value(services: &Services, principal: &Principal, name: &str) -> Result<Option<String>, Error> {
+    let get = Call::new(ssm::Operation::GetParameter, &[]).body(json!({"Name": name}));
+    match services.call(principal, get).await {
+        Ok(found) => Ok(found["Parameter"]["Value"].as_str().map(str::to_string)),
+        Err(error) if error.code == "ParameterNotFound" => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Applies the transforms. Says why it cannot, if something of the template is wrong: then there is a change set that

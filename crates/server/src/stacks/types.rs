@@ -7,6 +7,7 @@ mod cdk;
 mod forwarded;
 mod iam;
 mod lambda;
+mod ssm;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub enum Tags {
     None,
     /// As a list of `Key` and `Value`.
     List,
+    /// As a map.
+    Map,
 }
 
 /// What was made.
@@ -128,6 +131,7 @@ static SERVED: &[&dyn ResourceType] = &[
     &iam::role::Role,
     &iam::policy::Policy,
     &iam::managed_policy::ManagedPolicy,
+    &ssm::Parameter,
     &cdk::Metadata,
     &forwarded::table::Table,
     &forwarded::queue::Queue,
@@ -153,6 +157,7 @@ pub fn with_tags(resource_type: &dyn ResourceType, mut properties: Value, stack:
     all.extend(tags(&properties));
     properties["Tags"] = match resource_type.tags() {
         Tags::List => all.into_iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect(),
+        Tags::Map => json!(all),
         Tags::None => return properties,
     };
     properties

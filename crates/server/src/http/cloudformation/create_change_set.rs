@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ParameterMember, TagMember, check_name, deployer, name_of, parameters, settings, shape, source, tags};
+use super::{ParameterMember, TagMember, check_name, name_of, parameters, settings, shape, source, tags};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
@@ -84,8 +84,6 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
             ));
         }
     }
-    // A role that cannot be used is refused here and not when it is too late.
-    deployer(services, request, given.role_arn.as_deref())?;
     let asked = Asked {
         source: source(given.template_body, given.template_url, given.use_previous_template)?,
         parameters: parameters(given.parameters),

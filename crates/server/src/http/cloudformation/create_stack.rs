@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ParameterMember, TagMember, check_name, deployer, name_of, parameters, settings, source, tags};
+use super::{ParameterMember, TagMember, check_name, name_of, parameters, settings, source, tags};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
@@ -72,7 +72,6 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     if let Some(obstacle) = obstacle {
         return Err(Error::validation(obstacle));
     }
-    let deployer = deployer(services, request, settings.role_arn.as_deref())?;
     let stack = begin::create(stacks, id, settings.clone()).await?;
     if given.enable_termination_protection {
         stacks
@@ -86,7 +85,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
         settings,
         template,
         on_failure,
-        deployer,
+        deployer: request.principal.clone(),
         client_request_token: given.client_request_token,
         change_set: None,
     };

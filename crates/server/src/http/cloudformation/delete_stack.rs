@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{deployer, name_of};
+use super::name_of;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
@@ -17,8 +17,6 @@ struct Given {
     #[serde(default)]
     retain_resources: Vec<String>,
     client_request_token: Option<String>,
-    #[serde(rename = "RoleARN")]
-    role_arn: Option<String>,
 }
 
 /// Begins to delete a stack; it need not be there.
@@ -51,8 +49,6 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
         )));
     }
     let retained = given.retain_resources.into_iter().collect();
-    let role_arn = given.role_arn.or_else(|| stack.settings.role_arn.clone());
-    let deployer = deployer(services, request, role_arn.as_deref())?;
-    begin::delete(stacks, &stack, deployer, retained, given.client_request_token).await?;
+    begin::delete(stacks, &stack, request.principal.clone(), retained, given.client_request_token).await?;
     Ok(Value::Null)
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{deployer, shape};
+use super::shape;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
@@ -54,7 +54,6 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     if !ready {
         return Err(Error::validation(shape::cannot_be_updated(stacks, &stack, stack.status)));
     }
-    let deployer = deployer(services, request, change_set.settings.role_arn.as_deref())?;
     let deployment = Deployment {
         settings: change_set.settings,
         template: change_set.template,
@@ -62,7 +61,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
             (true, _) => OnFailure::DoNothing,
             (false, on_failure) => on_failure.unwrap_or(OnFailure::Rollback),
         },
-        deployer,
+        deployer: request.principal.clone(),
         client_request_token: given.client_request_token,
         change_set: Some(arn),
     };

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ParameterMember, TagMember, deployer, name_of, parameters, settings, shape, source, tags};
+use super::{ParameterMember, TagMember, name_of, parameters, settings, shape, source, tags};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
@@ -69,12 +69,11 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
         Some(obstacle) => return Err(Error::validation(obstacle)),
         None => {}
     }
-    let deployer = deployer(services, request, settings.role_arn.as_deref())?;
     let deployment = Deployment {
         settings,
         template,
         on_failure: if given.disable_rollback { OnFailure::DoNothing } else { OnFailure::Rollback },
-        deployer,
+        deployer: request.principal.clone(),
         client_request_token: given.client_request_token,
         change_set: None,
     };
