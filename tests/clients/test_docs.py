@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from everstep_server import BINARY, EverstepServer
 from packages import REPOSITORY
 
@@ -45,10 +47,14 @@ def test_quick_start_runs_as_written(server: EverstepServer, tmp_path: Path):
         assert "charged 42 EUR" in (tmp_path / result).read_text()
 
 
-def test_deploying_runs_as_written(server: EverstepServer, tmp_path: Path):
-    text = (REPOSITORY / "docs" / "deploying.md").read_text()
-    ((name, content),) = FILE.findall(text)
-    (tmp_path / name).write_text(content)
+@pytest.mark.parametrize(
+    ("page", "result", "expected"),
+    [("deploying.md", "greeting.json", '"welcome"'), ("artifacts.md", "result.json", '"from a bucket"')],
+)
+def test_page_runs_as_written(server: EverstepServer, tmp_path: Path, page: str, result: str, expected: str):
+    text = (REPOSITORY / "docs" / page).read_text()
+    for name, content in FILE.findall(text):
+        (tmp_path / name).write_text(content)
     path = [Path(sys.executable).parent, BINARY.parent, os.environ["PATH"]]
     environment = {**os.environ, **server.environment(), "PATH": ":".join(map(str, path))}
     for commands in COMMANDS.findall(text):
@@ -62,7 +68,7 @@ def test_deploying_runs_as_written(server: EverstepServer, tmp_path: Path):
             timeout=240,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "greeting.json").read_text() == '"welcome"'
+    assert (tmp_path / result).read_text() == expected
 
 
 def test_iam_page_runs_as_written(server: EverstepServer, tmp_path: Path):

@@ -90,14 +90,18 @@ pub struct LoggingConfig {
     pub log_group: Option<String>,
 }
 
-/// Where the code of a function is.
+/// Where the code of a function or the content of a layer is.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Code {
     /// The zip itself, in base64.
     pub zip_file: Option<String>,
-    /// A bucket, which is refused for now.
+    /// The bucket that it is in.
     pub s3_bucket: Option<String>,
+    /// Its key there.
+    pub s3_key: Option<String>,
+    /// Which version of it, if not the newest one.
+    pub s3_object_version: Option<String>,
     /// An image, which is refused.
     pub image_uri: Option<String>,
 }
@@ -108,8 +112,12 @@ pub struct Code {
 pub struct UpdateFunctionCode {
     /// The zip itself, in base64.
     pub zip_file: Option<String>,
-    /// A bucket, which is refused for now.
+    /// The bucket that it is in.
     pub s3_bucket: Option<String>,
+    /// Its key there.
+    pub s3_key: Option<String>,
+    /// Which version of it, if not the newest one.
+    pub s3_object_version: Option<String>,
     /// An image, which is refused.
     pub image_uri: Option<String>,
     /// Whether to publish a version at once.

@@ -3,6 +3,8 @@
 use everstep_core::id::{Place, is_word};
 use serde::Deserialize;
 
+use crate::function::Code;
+
 /// Longest name of a layer, in characters. Source: Lambda API, `LayerName`.
 const NAME_CHARACTERS_MAX: usize = 140;
 
@@ -13,23 +15,13 @@ pub struct PublishLayerVersion {
     /// Words for people.
     pub description: Option<String>,
     /// Where the content is.
-    pub content: Option<LayerContent>,
+    pub content: Option<Code>,
     /// The runtimes that it is meant for.
     pub compatible_runtimes: Option<Vec<String>>,
     /// The architectures that it is meant for.
     pub compatible_architectures: Option<Vec<String>>,
     /// Under which terms it may be used.
     pub license_info: Option<String>,
-}
-
-/// Where the content of a layer is.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct LayerContent {
-    /// The zip itself, in base64.
-    pub zip_file: Option<String>,
-    /// A bucket, which is refused for now.
-    pub s3_bucket: Option<String>,
 }
 
 /// A layer as a caller named it: by its name, its ARN, or the ARN of one of its versions.

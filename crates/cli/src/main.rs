@@ -146,6 +146,8 @@ fn start_logging(command: &Command) {
         | Command::Completion { .. } => "error",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    // It reports as errors what clients may well ask for, such as objects that are not there, and logs whole requests.
+    let filter = filter.add_directive("s3s=off".parse().expect("it is a directive"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

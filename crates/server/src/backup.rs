@@ -4,6 +4,7 @@
 //! everstep.db         executions and catalog, of one moment
 //! logs.db             what functions printed
 //! code/DIGEST.zip     the code of functions, as it was uploaded
+//! objects/DIGEST      what is in buckets
 //! manifest.json       length and digest of each of these, and by which version; always last
 //! ```
 //!
@@ -53,7 +54,7 @@ pub struct Entry {
 /// Where copies of the databases lie until they are sent, below the data directory.
 const TEMPORARY: &str = ".backup-";
 
-/// Writes a backup of a store that is at work.
+/// Writes a backup of a store that is at work. Nothing may be deleted from its buckets meanwhile.
 ///
 /// # Errors
 /// If something cannot be read or written. Then `output` holds no manifest.
@@ -69,9 +70,14 @@ pub fn write(store: &Sqlite, data: &Path, output: impl Write) -> anyhow::Result<
         // Each copy is as large as what it copies: do not keep both longer than need be.
         fs::remove_file(&path)?;
     }
-    for digest in code_digests(data)? {
+    for digest in digests(&data.join("code"))? {
         let name = format!("code/{digest}.zip");
         let entry = append(&mut tar, &name, &data.join("code").join(&digest).join("code.zip"))?;
+        files.insert(name, entry);
+    }
+    for digest in digests(&data.join("objects"))? {
+        let name = format!("objects/{digest}");
+        let entry = append(&mut tar, &name, &data.join(&name))?;
         files.insert(name, entry);
     }
     let manifest = Manifest { format: FORMAT, everstep: env!("CARGO_PKG_VERSION").into(), begun_at, files };
@@ -107,7 +113,10 @@ pub fn verify(input: impl Read) -> anyhow::Result<Manifest> {
 pub fn unpack(input: impl Read, directory: &Path) -> anyhow::Result<Manifest> {
     let store = code::Store::new(directory);
     read(input, |name, contents| {
-        let Some(digest) = digest_of(name) else {
+        let Some(digest) = code_digest(name) else {
+            if object_digest(name).is_some() {
+                fs::create_dir_all(directory.join("objects")).context("cannot create objects")?;
+            }
             let mut file = File::create_new(directory.join(name)).with_context(|| format!("cannot create {name}"))?;
             io::copy(contents, &mut file).with_context(|| format!("cannot write {name}"))?;
             return file.sync_all().with_context(|| format!("cannot write {name}"));
@@ -143,12 +152,15 @@ fn read(input: impl Read, mut take: impl FnMut(&str, &mut dyn Read) -> anyhow::R
             manifest = Some(read);
             continue;
         }
-        let belongs = FILES.contains(&name.as_str()) || digest_of(&name).is_some();
+        let belongs = FILES.contains(&name.as_str()) || code_digest(&name).is_some() || object_digest(&name).is_some();
         ensure!(belongs, "`{name}` does not belong into a backup of everstep");
         ensure!(!found.contains_key(&name), "`{name}` is there twice");
         let mut hashed = Hashed::new(&mut entry);
         take(&name, &mut hashed)?;
-        found.insert(name, hashed.finish()?);
+        let entry = hashed.finish()?;
+        let named = object_digest(&name).is_none_or(|digest| digest == entry.sha256);
+        ensure!(named, "{name} is not what its name says");
+        found.insert(name, entry);
     }
     let Some(manifest) = manifest else { bail!("the backup was broken off: it has no manifest at its end") };
     for (name, expected) in &manifest.files {
@@ -168,24 +180,31 @@ fn read(input: impl Read, mut take: impl FnMut(&str, &mut dyn Read) -> anyhow::R
 }
 
 /// Returns the digest in the name of a code file, `None` if it is none.
-fn digest_of(name: &str) -> Option<&str> {
-    let digest = name.strip_prefix("code/")?.strip_suffix(".zip")?;
-    let valid = digest.len() == 64 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    valid.then_some(digest)
+fn code_digest(name: &str) -> Option<&str> {
+    name.strip_prefix("code/")?.strip_suffix(".zip").filter(|digest| is_digest(digest))
 }
 
-/// Returns the digests of the code that is stored, in order.
-fn code_digests(data: &Path) -> anyhow::Result<Vec<String>> {
-    let entries = match fs::read_dir(data.join("code")) {
+/// Returns the digest in the name of a file of an object, `None` if it is none.
+fn object_digest(name: &str) -> Option<&str> {
+    name.strip_prefix("objects/").filter(|digest| is_digest(digest))
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Returns the digests that a directory has entries for, in order. What is being written has another name.
+fn digests(directory: &Path) -> anyhow::Result<Vec<String>> {
+    let failed = || format!("cannot read {}", directory.display());
+    let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).context("cannot read the code of functions"),
+        Err(error) => return Err(error).with_context(failed),
     };
     let mut digests = Vec::new();
     for entry in entries {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        // Code that is being unzipped has another name.
-        if digest_of(&format!("code/{name}.zip")).is_some() {
+        let name = entry.with_context(failed)?.file_name().to_string_lossy().into_owned();
+        if is_digest(&name) {
             digests.push(name);
         }
     }
@@ -241,7 +260,7 @@ impl<R: Read> Read for Hashed<R> {
 mod tests {
     use super::*;
 
-    /// A backup of a store with one piece of code.
+    /// A backup of a store with one piece of code and an object.
     fn backup() -> (tempfile::TempDir, Vec<u8>) {
         let data = tempfile::tempdir().unwrap();
         let store = Sqlite::open(data.path()).unwrap();
@@ -249,6 +268,10 @@ mod tests {
         zip.start_file("bootstrap", zip::write::SimpleFileOptions::default()).unwrap();
         let zip = zip.finish().unwrap().into_inner();
         code::Store::new(data.path()).put(&zip).unwrap();
+        let content = [b'x'; 30];
+        let digest: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+        fs::create_dir(data.path().join("objects")).unwrap();
+        fs::write(data.path().join("objects").join(digest), content).unwrap();
         let mut tar = Vec::new();
         write(&store, data.path(), &mut tar).unwrap();
         (data, tar)
@@ -275,8 +298,11 @@ mod tests {
         let target = tempfile::tempdir().unwrap();
         let manifest = unpack(&tar[..], target.path()).unwrap();
         assert_eq!(manifest, verify(&tar[..]).unwrap());
-        assert_eq!(manifest.files.len(), 3);
-        assert_eq!(code_digests(data.path()).unwrap(), code_digests(target.path()).unwrap());
+        assert_eq!(manifest.files.len(), 4);
+        for directory in ["code", "objects"] {
+            let digests = |data: &tempfile::TempDir| digests(&data.path().join(directory)).unwrap();
+            assert_eq!((digests(&data).len(), digests(&data)), (1, digests(&target)));
+        }
         Sqlite::open(target.path()).unwrap();
         let left = fs::read_dir(data.path())
             .unwrap()
@@ -323,6 +349,7 @@ mod tests {
             (without("logs.db"), "`logs.db` is missing"),
             (damaged("everstep.db"), "`everstep.db` is damaged"),
             (damaged("code/"), ""),
+            (damaged("objects/"), "is not what its name says"),
             (with("notes.txt"), "`notes.txt` does not belong"),
             (with("code/abc.zip"), "does not belong"),
             (with("logs.db"), "there twice"),

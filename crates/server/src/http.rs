@@ -14,6 +14,7 @@ mod marker;
 pub mod on_behalf;
 mod query;
 pub mod request;
+mod s3;
 pub mod service;
 pub mod sigv4;
 pub mod ssm;
@@ -45,11 +46,13 @@ use crate::identities::Identities;
 use crate::layers::Layers;
 use crate::limits::BODY_BYTES_MAX;
 use crate::listen::Peer;
+use crate::objects::Objects;
 use crate::parameters::Parameters;
 use crate::runner::Runner;
 use crate::stacks::Stacks;
 use error::Error;
 use request::{Request, Response};
+pub use s3::Service as S3;
 pub use service::HOSTED;
 use service::{Asked, Operation, Protocol};
 use sigv4::{Authorization, Payload};
@@ -76,6 +79,10 @@ pub struct Services {
     pub runner: Arc<Runner>,
     /// The code of functions.
     pub code: Arc<code::Store>,
+    /// Buckets and what is in them.
+    pub objects: Arc<Objects>,
+    /// Amazon S3's protocol over these.
+    pub s3: s3::Service,
     /// What functions print.
     pub logs: Arc<dyn Logs>,
     /// The keys that sign requests.
@@ -137,6 +144,9 @@ async fn serve(services: &Services, request: axum::extract::Request) -> axum::re
                 respond(protocol.error(&error, &request_id), protocol, request_id)
             }
         };
+    }
+    if s3::addressed(&parts) {
+        return Box::pin(services.s3.serve(parts, body, id, peer.as_ref())).await;
     }
     let answer = match handle(services, id, peer.as_ref(), &parts.method, &parts.uri, parts.headers, body).await {
         Ok(response) => response,

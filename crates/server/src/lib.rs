@@ -23,6 +23,7 @@ mod identities;
 mod layers;
 mod limits;
 mod log_sink;
+mod objects;
 mod parameters;
 mod policy;
 mod runner;
@@ -38,6 +39,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
+use everstep_core::id::Place;
 use everstep_engine::{Clock, Engine};
 use everstep_store::sqlite::{Sqlite, Statistics};
 use everstep_store::{Catalog, Executions, Logs};
@@ -59,6 +61,7 @@ use http::Services;
 use identities::Identities;
 use layers::Layers;
 use listen::{Bound, Certificates, Listeners, Peer};
+use objects::Objects;
 use parameters::Parameters;
 use runner::Runner;
 use sandbox::Sandbox;
@@ -124,9 +127,11 @@ impl Server {
         let identities = Arc::new(Identities::open(catalog.clone(), &functions).await?);
         let parameters = Parameters::open(catalog.clone(), config.place()).await?;
         let layers = Layers::new(catalog.clone(), config.place());
-        let (stacks, begun) = Stacks::open(catalog, config.place());
+        let (stacks, begun) = Stacks::open(catalog.clone(), config.place());
         let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
         let code = Arc::new(code::Store::new(&config.data));
+        let objects = Arc::new(Objects::open(catalog.clone(), &config.data).await.context("cannot open the buckets")?);
+        objects.be_born_with(&born_with(&config.place()), now_millis).await?;
         let runner = Arc::new(Runner::new(functions.clone(), code.clone(), keys.clone(), supervisor.clone()));
         let engine = Engine::new(executions, runner.clone(), clock.clock().clone(), token_keys);
 
@@ -143,6 +148,14 @@ impl Server {
             forwards,
             runner,
             code,
+            s3: http::S3::new(
+                objects.clone(),
+                keys.clone(),
+                identities.clone(),
+                config.place(),
+                certificates.is_some(),
+            ),
+            objects,
             logs,
             keys: keys.clone(),
             identities,
@@ -252,6 +265,11 @@ impl Server {
         let Statistics { items, transactions, flushes, .. } = store.statistics();
         info!(items, transactions, flushes, "stopped: what was written since the start");
     }
+}
+
+/// Returns the bucket that every server has: the one to which CDK hands its assets over.
+fn born_with(place: &Place) -> String {
+    format!("cdk-hnb659fds-assets-{}-{}", place.account, place.region)
 }
 
 fn url(address: SocketAddr, tls: bool) -> String {

@@ -328,3 +328,46 @@ pub(crate) const TABLE_ACTIVE_LIMIT: Duration = Duration::from_secs(600);
 
 /// Longest name of a queue, in characters. Source: SQS API, `QueueName`.
 pub(crate) const QUEUE_NAME_CHARACTERS_MAX: usize = 80;
+
+/// Most buckets. Source: Amazon S3 quotas (10,000 an account since 2024; the earlier 1,000 are enough for artifacts).
+pub(crate) const BUCKETS_MAX: usize = 1_000;
+
+/// Most versions of an object, in a bucket that keeps them. Everstep's own: they are one document.
+pub(crate) const OBJECT_VERSIONS_MAX: usize = 1_000;
+
+/// Largest object that is uploaded at once, and largest part of one, in bytes. Source: Amazon S3 quotas (5 GiB).
+pub(crate) const PART_BYTES_MAX: u64 = 5 * 1_073_741_824;
+
+/// Smallest part of an object but its last, in bytes. Source: Amazon S3 quotas (5 MiB).
+pub(crate) const PART_BYTES_MIN: u64 = 5 * 1_048_576;
+
+/// Largest number of a part. Source: Amazon S3 quotas.
+pub(crate) const PART_NUMBER_MAX: u32 = 10_000;
+
+/// Longest names and values of an object's own metadata, together, in bytes. Source: Amazon S3 User Guide (2 KB).
+pub(crate) const METADATA_BYTES_MAX: usize = 2_048;
+
+/// Most tags of an object. Source: Amazon S3 User Guide.
+pub(crate) const OBJECT_TAGS_MAX: usize = 10;
+
+/// Largest page of objects, uploads or parts. Source: Amazon S3 API.
+pub(crate) const OBJECTS_LISTED_MAX: usize = 1_000;
+
+/// Most objects that one request deletes. Source: Amazon S3 API, `DeleteObjects`.
+pub(crate) const OBJECTS_DELETED_MAX: usize = 1_000;
+
+/// Documents of the catalog that are read at a time, where all of them are. Everstep's own.
+pub(crate) const DOCUMENTS_READ: usize = 1_000;
+
+/// Longest line of the encoding `aws-chunked`, in bytes. Everstep's own; a chunk's signature takes a hundred.
+pub(crate) const CHUNK_LINE_BYTES_MAX: usize = 1_024;
+
+/// Most headers behind the last chunk of a body. Everstep's own; clients send a checksum and its signature.
+pub(crate) const CHUNK_TRAILERS_MAX: usize = 16;
+
+/// Largest body of a request to S3 that is a document and no object, in bytes. Everstep's own: ten thousand parts, or a
+/// thousand of the longest keys, fit in.
+pub(crate) const S3_DOCUMENT_BYTES_MAX: u64 = 4 * 1_048_576;
+
+/// Bytes of an object that are read at once to be sent. Everstep's own.
+pub(crate) const OBJECT_READ_BYTES: usize = 256 * 1_024;

@@ -70,11 +70,19 @@ pub enum Kind {
     Parameter,
     /// What a server was born with, so that it is made once.
     Birth,
+    /// A bucket.
+    Bucket,
+    /// An object in a bucket, with its versions.
+    Object,
+    /// An upload to a bucket in several parts.
+    Upload,
+    /// A part of such an upload.
+    Part,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::Function,
         Self::Layer,
         Self::AccessKey,
@@ -94,6 +102,10 @@ impl Kind {
         Self::ManagedPolicy,
         Self::Parameter,
         Self::Birth,
+        Self::Bucket,
+        Self::Object,
+        Self::Upload,
+        Self::Part,
     ];
 
     /// Returns the name that it is stored by.
@@ -118,6 +130,10 @@ impl Kind {
             Self::ManagedPolicy => "managed_policy",
             Self::Parameter => "parameter",
             Self::Birth => "birth",
+            Self::Bucket => "bucket",
+            Self::Object => "object",
+            Self::Upload => "upload",
+            Self::Part => "part",
         }
     }
 }

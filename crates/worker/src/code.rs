@@ -11,7 +11,7 @@
 //! `spawn_blocking`. A zip is a stranger's: its names, links, modes and sizes are not believed.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, BufReader, Cursor, Read, Seek, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
@@ -83,7 +83,7 @@ impl Store {
         Self { root, limits }
     }
 
-    /// Stores a zip file and its content. What is there already is not written again.
+    /// Stores a zip file that was sent, and its content. What is there already is not written again.
     ///
     /// # Errors
     /// [`Error::Refused`] if it is over a limit of [`limits`] or not safe to unzip; [`Error::Io`] if the disk fails.
@@ -92,24 +92,33 @@ impl Store {
         if size > self.limits.zip_bytes {
             let max = self.limits.zip_bytes;
             return Err(Error::Refused(format!(
-                "the zip file has {size} bytes, at most {max} are allowed; leave out what the function does not need"
+                "the zip file has {size} bytes, at most {max} are allowed; leave out what the function does not need, or hand it over in a bucket"
             )));
         }
-        let sha256 = Sha256::digest(zip);
-        let digest: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-        let home = self.root.join(&digest);
-        let code = CodeRef { sha256: BASE64_STANDARD.encode(sha256), dir: home.join("tree"), digest, size };
-        if home.is_dir() {
-            return Ok(code);
-        }
+        self.copy(Cursor::new(zip))
+    }
+
+    /// Copies a zip file from somewhere else, and its content. What is there already is not written again. It may be as
+    /// large as what is in it may be.
+    ///
+    /// # Errors
+    /// As [`Self::put`], and if it cannot be read.
+    pub fn copy(&self, mut zip: impl Read) -> Result<CodeRef, Error> {
         fs::create_dir_all(&self.root).map_err(doing("create", &self.root))?;
         let fresh =
             tempfile::Builder::new().prefix(".new-").tempdir_in(&self.root).map_err(doing("write in", &self.root))?;
         let zip_file = fresh.path().join("code.zip");
-        fs::write(&zip_file, zip).map_err(doing("write", &zip_file))?;
+        let (sha256, size) = self.write_zip(&mut zip, &zip_file)?;
+        let digest: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        let home = self.root.join(&digest);
+        let code = CodeRef { sha256: BASE64_STANDARD.encode(&sha256), dir: home.join("tree"), digest, size };
+        if home.is_dir() {
+            return Ok(code);
+        }
         let tree = fresh.path().join("tree");
         fs::create_dir(&tree).map_err(doing("create", &tree))?;
-        unzip(zip, &tree, self.limits)?;
+        let zip = File::open(&zip_file).map_err(doing("open", &zip_file))?;
+        unzip(BufReader::new(zip), &tree, self.limits)?;
         // One flush of the file system instead of one per file; the name appears after the content is on disk.
         let directory = File::open(fresh.path()).map_err(doing("open", fresh.path()))?;
         rustix::fs::syncfs(&directory).map_err(|error| doing("flush", fresh.path())(error.into()))?;
@@ -120,6 +129,29 @@ impl Store {
         }
         File::open(&self.root).and_then(|root| root.sync_all()).map_err(doing("flush", &self.root))?;
         Ok(code)
+    }
+
+    /// Writes what is read to a file. Returns its digest and length.
+    fn write_zip(&self, zip: &mut impl Read, path: &Path) -> Result<(Vec<u8>, u64), Error> {
+        let max = self.limits.code_bytes;
+        let mut file = File::create(path).map_err(doing("write", path))?;
+        let (mut sha256, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 64 * 1024]);
+        loop {
+            let length = match zip.read(&mut buffer) {
+                Ok(0) => return Ok((sha256.finalize().to_vec(), size)),
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(doing("read a zip for", path)(error)),
+            };
+            size += length as u64;
+            if size > max {
+                return Err(Error::Refused(format!(
+                    "the zip file has more than {max} bytes; leave out what the function does not need"
+                )));
+            }
+            sha256.update(&buffer[..length]);
+            file.write_all(&buffer[..length]).map_err(doing("write", path))?;
+        }
     }
 
     /// Returns how much may still be written, in bytes; 0 if the system does not say.
@@ -155,8 +187,8 @@ impl Store {
 }
 
 /// Unzips into an empty directory. Links are made last, so that nothing is ever written through one.
-fn unzip(zip: &[u8], tree: &Path, limits: Limits) -> Result<(), Error> {
-    let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(not_a_zip)?;
+fn unzip(zip: impl Read + Seek, tree: &Path, limits: Limits) -> Result<(), Error> {
+    let mut archive = ZipArchive::new(zip).map_err(not_a_zip)?;
     if archive.len() > limits.entries {
         return Err(Error::Refused(format!(
             "the zip file has {} entries, at most {} are allowed",

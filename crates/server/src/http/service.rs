@@ -10,7 +10,7 @@ use super::{Services, cloudformation, everstep, iam, lambda, logs, query, ssm, s
 use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 
 /// AWS's services that are spoken here, by the names that requests are signed for.
-pub const HOSTED: [&str; 3] = ["lambda", "logs", "sts"];
+pub const HOSTED: [&str; 4] = ["lambda", "logs", "s3", "sts"];
 
 /// An operation of one of the services that are spoken here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

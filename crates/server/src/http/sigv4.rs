@@ -140,7 +140,7 @@ impl<'a> Authorization<'a> {
         payload: Payload<'_>,
         now: SystemTime,
     ) -> Result<(), Error> {
-        check_time(self.signed_at, self.expires_in.unwrap_or(CLOCK_SKEW_MAX), now)?;
+        self.check_time(now)?;
         let host = headers.get("host").is_some_and(|host| host.to_str().is_ok_and(|host| !host.is_empty()));
         if !host || !self.signed_headers.contains(&"host") {
             return Err(Error::invalid_signature("'Host' must be a 'SignedHeader' in the AWS Authorization."));
@@ -160,6 +160,26 @@ impl<'a> Authorization<'a> {
         Err(Error::invalid_signature(
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
         ))
+    }
+
+    /// Checks that the signature is not too old, and not from the future.
+    ///
+    /// # Errors
+    /// AWS's; it carries a `Date` header, by which the SDKs correct themselves.
+    pub fn check_time(&self, now: SystemTime) -> Result<(), Error> {
+        check_time(self.signed_at, self.expires_in.unwrap_or(CLOCK_SKEW_MAX), now)
+    }
+
+    /// Returns what checks the signatures of the chunks of a body, of which this signature is the first.
+    pub fn chunks(&self, secret: &str) -> ChunkSignatures {
+        let date = show(self.signed_at);
+        let key = v4::generate_signing_key(secret, self.signed_at, self.region, self.service);
+        ChunkSignatures {
+            scope: format!("{}/{}/{}/aws4_request", &date[..8], self.region, self.service),
+            date,
+            key: key.as_ref().to_vec(),
+            previous: self.signature.into(),
+        }
     }
 
     fn expected(
@@ -209,6 +229,36 @@ impl<'a> Authorization<'a> {
     }
 }
 
+/// The signatures of the chunks of a body: each is made over the one before it.
+pub struct ChunkSignatures {
+    key: Vec<u8>,
+    date: String,
+    scope: String,
+    previous: String,
+}
+
+impl ChunkSignatures {
+    /// Tells whether a chunk, of which this is the digest, comes next and was signed like that.
+    pub fn accept_chunk(&mut self, digest: &[u8], signature: &str) -> bool {
+        let empty = Sha256::digest([]);
+        self.accept("AWS4-HMAC-SHA256-PAYLOAD", &format!("{}\n{}", hex(&empty), hex(digest)), signature)
+    }
+
+    /// Tells whether the headers behind the last chunk, written one to a line, were signed like that.
+    pub fn accept_trailer(&mut self, trailer: &str, signature: &str) -> bool {
+        self.accept("AWS4-HMAC-SHA256-TRAILER", &hex(&Sha256::digest(trailer)), signature)
+    }
+
+    fn accept(&mut self, algorithm: &str, rest: &str, signature: &str) -> bool {
+        let Self { key, date, scope, previous } = &*self;
+        let text = format!("{algorithm}\n{date}\n{scope}\n{previous}\n{rest}");
+        let expected = v4::calculate_signature(key, text.as_bytes());
+        let accepted = bool::from(expected.as_bytes().ct_eq(signature.as_bytes()));
+        self.previous = expected;
+        accepted
+    }
+}
+
 /// Takes a credential apart: key, date, Region and service.
 fn scope(credential: &str) -> Option<[&str; 4]> {
     let parts: Vec<&str> = credential.split('/').collect();
@@ -241,9 +291,6 @@ pub fn without_signature(uri: &str) -> String {
 
 /// A signature is good from a little before it was made until `good_for` later.
 fn check_time(signed_at: SystemTime, good_for: Duration, now: SystemTime) -> Result<(), Error> {
-    let show = |at: SystemTime| {
-        jiff::Timestamp::try_from(at).map_or_else(|_| "?".into(), |at| at.strftime("%Y%m%dT%H%M%SZ").to_string())
-    };
     if signed_at + good_for < now {
         let (signed, server) = (show(signed_at), show(now));
         let earliest = show(now - good_for);
@@ -261,6 +308,11 @@ fn check_time(signed_at: SystemTime, good_for: Duration, now: SystemTime) -> Res
         return Err(Error::invalid_signature(message));
     }
     Ok(())
+}
+
+/// Writes a time as signatures do.
+fn show(at: SystemTime) -> String {
+    jiff::Timestamp::try_from(at).map_or_else(|_| "?".into(), |at| at.strftime("%Y%m%dT%H%M%SZ").to_string())
 }
 
 /// Writes bytes in hexadecimal digits.

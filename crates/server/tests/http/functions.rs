@@ -145,7 +145,7 @@ async fn functions_that_cannot_be_are_refused() {
     {"Code":{}} -> 400 InvalidParameterValueException: Please provide a source for function code.
     {"Code":{"ZipFile":"!"}} -> 400 SerializationException: ZipFile is not base64: Invalid symbol 33, offset 0.
     {"Code":{"ZipFile":"bm8gemlw"}} -> 400 InvalidParameterValueException: the upload is not a zip file that can be read: invalid Zip archive: Could not find EOCD
-    {"Code":{"S3Bucket":"b","S3Key":"k"}} -> 400 InvalidParameterValueException: Everstep does not fetch code from S3 yet: send the zip itself, as ZipFile.
+    {"Code":{"S3Bucket":"b","S3Key":"k"}} -> 400 InvalidParameterValueException: Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist
     {"Code":{"ImageUri":"i"}} -> 400 InvalidParameterValueException: Everstep runs no container images: upload a zip file (PackageType Zip).
     {"PackageType":"Image"} -> 400 InvalidParameterValueException: Everstep runs no container images: use PackageType Zip.
     {"Environment":{"Variables":{"AWS_REGION":"x"}}} -> 400 InvalidParameterValueException: Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION
@@ -212,7 +212,7 @@ async fn code_changes() {
     assert_ne!(after["CodeSha256"], before["CodeSha256"]);
     assert_eq!(after["Version"], "1");
     assert_snapshot!(put(json!({})).await.line(), @"400 InvalidParameterValueException: Please provide a source for function code.");
-    assert_snapshot!(put(json!({"S3Bucket": "b"})).await.line(), @"400 InvalidParameterValueException: Everstep does not fetch code from S3 yet: send the zip itself, as ZipFile.");
+    assert_snapshot!(put(json!({"S3Bucket": "b"})).await.line(), @"400 InvalidParameterValueException: Please provide an S3Key, too.");
 }
 
 #[tokio::test]

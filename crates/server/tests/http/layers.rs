@@ -106,7 +106,7 @@ async fn layer_is_published_found_downloaded_and_deleted() {
     400 ValidationException: 1 validation error detected: Value null at 'arn' failed to satisfy constraint: Member must not be null
     400 ValidationException: 1 validation error detected: Value 'z80' at 'compatibleArchitecture' failed to satisfy constraint: Member must satisfy enum value set: [x86_64, arm64]
     400 ValidationException: 1 validation error detected: Value null at 'content' failed to satisfy constraint: Member must not be null
-    400 InvalidParameterValueException: Everstep does not fetch code from S3 yet: send the zip itself, as ZipFile.
+    400 InvalidParameterValueException: Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist
     400 InvalidParameterValueException: the upload is not a zip file that can be read: invalid Zip archive: Could not find EOCD
     ");
 }

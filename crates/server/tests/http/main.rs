@@ -15,6 +15,7 @@ mod permissions;
 mod permitted;
 mod processes;
 mod requests;
+mod s3;
 mod signatures;
 mod ssm;
 mod streaming;

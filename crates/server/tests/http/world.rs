@@ -6,12 +6,16 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, UriPathNormalizationMode,
+    sign,
+};
 use aws_sigv4::sign::v4;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use everstep_server::{Config, Server};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -226,6 +230,43 @@ impl Wire {
         self.sign(signer, address, settings)
     }
 
+    /// Signs the head of a request to S3 over what it says of its body.
+    pub(crate) fn signed_for_s3(self, signer: &Signer, address: SocketAddr) -> Self {
+        let mut settings = SigningSettings::default();
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        self.sign(signer, address, settings)
+    }
+
+    /// Returns these chunks as a body that goes with this head: each is signed over the signature before it.
+    pub(crate) fn chunked(&self, signer: &Signer, chunks: &[&[u8]], trailer: Option<&str>) -> Vec<u8> {
+        let header = |name: &str| &self.headers.iter().find(|(known, _)| known == name).expect("it is signed").1;
+        let (date, authorization) = (header("x-amz-date"), header("authorization"));
+        let mut previous = authorization.rsplit_once("Signature=").unwrap().1.to_string();
+        let scope = format!("{}/us-east-1/s3/aws4_request", &date[..8]);
+        let key = v4::generate_signing_key(&signer.secret, signer.at, "us-east-1", "s3");
+        let digest = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let mut sign = |algorithm: &str, rest: String| {
+            let text = format!("AWS4-HMAC-SHA256-{algorithm}\n{date}\n{scope}\n{previous}\n{rest}");
+            previous = v4::calculate_signature(&key, text.as_bytes());
+            previous.clone()
+        };
+        let mut body = Vec::new();
+        for chunk in chunks.iter().copied().chain([b"".as_slice()]) {
+            let signature = sign("PAYLOAD", format!("{}\n{}", digest(b""), digest(chunk)));
+            body.extend(format!("{:x};chunk-signature={signature}\r\n", chunk.len()).into_bytes());
+            body.extend(chunk);
+            body.extend(if chunk.is_empty() { b"".as_slice() } else { b"\r\n" });
+        }
+        if let Some(trailer) = trailer {
+            let signature = sign("TRAILER", digest(trailer.as_bytes()));
+            let line = trailer.trim_end();
+            body.extend(format!("{line}\r\nx-amz-trailer-signature:{signature}\r\n").into_bytes());
+        }
+        body.extend(b"\r\n");
+        body
+    }
+
     fn sign(mut self, signer: &Signer, address: SocketAddr, settings: SigningSettings) -> Self {
         if !self.headers.iter().any(|(name, _)| name == "host") {
             self.headers.push(("host".into(), address.to_string()));
@@ -241,7 +282,8 @@ impl Wire {
             .unwrap()
             .into();
         let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let body = SignableBody::Bytes(&self.body);
+        let claimed = self.headers.iter().find(|(name, _)| name == "x-amz-content-sha256").map(|(_, value)| value);
+        let body = claimed.map_or(SignableBody::Bytes(&self.body), |text| SignableBody::Precomputed(text.clone()));
         let request = SignableRequest::new(&self.method, &self.path, headers, body).unwrap();
         let (instructions, _) = sign(request, &parameters).unwrap().into_parts();
         let (headers, parameters) = instructions.into_parts();

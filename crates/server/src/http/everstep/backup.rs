@@ -23,9 +23,11 @@ pub fn get(services: &Services) -> Response {
     let (store, data) = (Arc::clone(&services.store), services.data.clone());
     let (sender, body) = Channel::<Bytes, io::Error>::new(PIECES_MAX);
     let runtime = Handle::current();
+    let frozen = services.objects.content().freeze();
     tokio::task::spawn_blocking(move || {
         let mut output = io::BufWriter::with_capacity(PIECE_BYTES, Output { sender, runtime });
         let written = backup::write(&store, &data, &mut output);
+        drop(frozen);
         // The writer must not write what is left of a backup that failed.
         let (output, _) = output.into_parts();
         match written {

@@ -24,6 +24,7 @@ mod settings;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use everstep_api::function::Code;
 use everstep_api::reference::FunctionReference;
 use everstep_api::timestamp::iso;
 use everstep_core::Timestamp;
@@ -37,39 +38,73 @@ use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
 use crate::layers::UsedLayer;
+use crate::objects;
 
 /// Reads the function that the path names.
 fn named_function(services: &Services, request: &Request) -> Result<FunctionReference, Error> {
     services.functions.parse(request.parameter(0), request.query("Qualifier"))
 }
 
-/// Takes in the code of a function or a layer.
-pub(super) async fn store_code(
-    services: &Services,
-    zip_file: Option<&str>,
-    s3_bucket: Option<&str>,
-    image_uri: Option<&str>,
-) -> Result<CodeFacts, Error> {
-    if image_uri.is_some() {
+/// Takes in the code of a function or a layer. It is copied: what it was copied from may go.
+pub(super) async fn store_code(services: &Services, source: Code) -> Result<CodeFacts, Error> {
+    if source.image_uri.is_some() {
         return Err(Error::invalid_parameter(
             "Everstep runs no container images: upload a zip file (PackageType Zip).",
         ));
     }
-    if s3_bucket.is_some() {
-        return Err(Error::invalid_parameter(
-            "Everstep does not fetch code from S3 yet: send the zip itself, as ZipFile.",
-        ));
-    }
-    let text = zip_file.ok_or_else(|| Error::invalid_parameter("Please provide a source for function code."))?;
-    let zip = STANDARD.decode(text).map_err(|error| Error::serialization(format!("ZipFile is not base64: {error}")))?;
     let store = std::sync::Arc::clone(&services.code);
-    let stored = tokio::task::spawn_blocking(move || store.put(&zip)).await.expect("unzipping does not panic");
-    match stored {
+    let stored = match source {
+        Code { zip_file: Some(_), s3_bucket: Some(_), .. } => {
+            return Err(Error::invalid_parameter(
+                "Please do not provide other FunctionCode parameters when providing a ZipFile.",
+            ));
+        }
+        Code { zip_file: Some(text), .. } => {
+            let zip = STANDARD.decode(text);
+            let zip = zip.map_err(|error| Error::serialization(format!("ZipFile is not base64: {error}")))?;
+            tokio::task::spawn_blocking(move || store.put(&zip)).await
+        }
+        Code { s3_bucket: Some(bucket), s3_key: Some(key), s3_object_version, .. } => {
+            let object = open_object(services, &bucket, &key, s3_object_version.as_deref()).await?;
+            tokio::task::spawn_blocking(move || store.copy(object)).await
+        }
+        Code { s3_bucket: Some(_), .. } => return Err(Error::invalid_parameter("Please provide an S3Key, too.")),
+        Code { .. } => return Err(Error::invalid_parameter("Please provide a source for function code.")),
+    };
+    match stored.expect("unzipping does not panic") {
         Ok(code) => Ok(CodeFacts { sha256: code.sha256, digest: code.digest, size: code.size }),
         Err(code::Error::Refused(message)) => Err(Error::invalid_parameter(message)),
         Err(error @ code::Error::Io { .. }) => {
             tracing::error!(error = &error as &dyn std::error::Error, "code could not be stored");
             Err(Error::service("The code could not be stored; the server's log says why."))
+        }
+    }
+}
+
+/// Opens the object in which code is.
+async fn open_object(
+    services: &Services,
+    bucket: &str,
+    key: &str,
+    version_id: Option<&str>,
+) -> Result<crate::objects::content::Reader, Error> {
+    let missing = |code: &str, message: &str| {
+        Error::invalid_parameter(format!(
+            "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+        ))
+    };
+    match services.objects.open_object(bucket, key, version_id).await {
+        Ok((_, _, object)) => Ok(object),
+        Err(objects::Error::NoSuchBucket(_)) => Err(missing("NoSuchBucket", "The specified bucket does not exist")),
+        Err(objects::Error::NoSuchKey(_) | objects::Error::IsDeleteMarker(..)) => {
+            Err(missing("NoSuchKey", "The specified key does not exist."))
+        }
+        Err(objects::Error::NoSuchVersion(..)) => {
+            Err(missing("NoSuchVersion", "The specified version does not exist."))
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "an object could not be opened");
+            Err(Error::service("The object could not be read; the server's log says why."))
         }
     }
 }

@@ -35,9 +35,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         return Err(Error::conflict(format!("Function already exist: {}", reference.function)));
     }
     let source = create.code.ok_or_else(|| Error::missing("code"))?;
-    let code =
-        store_code(services, source.zip_file.as_deref(), source.s3_bucket.as_deref(), source.image_uri.as_deref())
-            .await?;
+    let code = store_code(services, source).await?;
     let used_layers = services.layers.resolve(given.layers.as_deref().unwrap_or_default()).await?;
     layers::prepare(&services.code, &code, &used_layers).await?;
     let mut latest = Configuration {

@@ -1,6 +1,6 @@
 //! `UpdateFunctionCode`.
 
-use everstep_api::function::UpdateFunctionCode;
+use everstep_api::function::{Code, UpdateFunctionCode};
 use everstep_core::id::Version;
 use serde_json::json;
 
@@ -18,9 +18,14 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let update: UpdateFunctionCode = request.json()?;
     let before = services.functions.find(&reference).await?;
     check_revision(update.revision_id.as_deref(), &before.function.latest.revision_id)?;
-    let code =
-        store_code(services, update.zip_file.as_deref(), update.s3_bucket.as_deref(), update.image_uri.as_deref())
-            .await?;
+    let source = Code {
+        zip_file: update.zip_file,
+        s3_bucket: update.s3_bucket,
+        s3_key: update.s3_key,
+        s3_object_version: update.s3_object_version,
+        image_uri: update.image_uri,
+    };
+    let code = store_code(services, source).await?;
     layers::prepare(&services.code, &code, &before.function.latest.layers).await?;
     if update.dry_run.unwrap_or_default() {
         return Ok(Response::json(200, &configuration(services, &before.function, Version::Latest, false)));
