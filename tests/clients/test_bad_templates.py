@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from everstep_server import EverstepServer
+from everstep_server import ACCOUNT, EverstepServer
 from stacks import create, delete, events, function, physical, settled, template
 
 CYCLIC = {
@@ -148,6 +148,31 @@ def test_roles_need_to_be_allowed(client: Any, stacks: Any):
         stacks.create_change_set(StackName=name, ChangeSetName="bad", ChangeSetType="CREATE", TemplateBody=body)
     assert error.value.response["Error"]["Code"] == "InsufficientCapabilitiesException"
     assert error.value.response["Error"]["Message"] == "Requires capabilities : [CAPABILITY_IAM]"
+    assert left(client, stacks, name) == []
+
+
+@pytest.mark.parametrize(
+    ("case", "properties", "reason"),
+    [
+        (
+            "role",
+            {"Role": f"arn:aws:iam::{ACCOUNT}:role/bad-nobody"},
+            "The role defined for the function cannot be assumed by Lambda.",
+        ),
+        ("code", {"Code": {"S3Bucket": "bad-nowhere", "S3Key": "code.zip"}}, ""),
+    ],
+)
+def test_what_does_not_exist_is_rolled_back(
+    case: str, properties: dict[str, Any], reason: str, client: Any, stacks: Any
+):
+    name = f"bad-{case}"
+    body = template({"Fine": function(), "Fn": function(**properties) | {"DependsOn": "Fine"}})
+    create(stacks, name, body, "ROLLBACK_COMPLETE")
+    reasons = [why for who, status, why in events(stacks, name) if (who, status) == ("Fn", "CREATE_FAILED")]
+    assert len(reasons) == 1
+    assert reason in reasons[0]
+    assert left(client, stacks, name) == [name]
+    delete(stacks, name)
     assert left(client, stacks, name) == []
 
 
