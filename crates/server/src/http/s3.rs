@@ -79,7 +79,7 @@ impl Service {
         Self { keys, library: builder.build() }
     }
 
-    /// Answers a request that [`addressed`] this service.
+    /// Answers a request that is addressed to this service.
     pub async fn serve(
         &self,
         parts: Parts,
