@@ -1,6 +1,6 @@
 //! The HTTP edge: read a request, know its sender, find its operation, answer in AWS's terms.
 
-mod authorize;
+pub mod authorize;
 mod cloudformation;
 pub mod error;
 mod event_stream;
@@ -14,7 +14,7 @@ mod marker;
 pub mod on_behalf;
 mod query;
 pub mod request;
-mod s3;
+pub mod s3;
 pub mod service;
 pub mod sigv4;
 pub mod ssm;

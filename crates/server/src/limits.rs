@@ -329,6 +329,9 @@ pub(crate) const TABLE_ACTIVE_LIMIT: Duration = Duration::from_secs(600);
 /// Longest name of a queue, in characters. Source: SQS API, `QueueName`.
 pub(crate) const QUEUE_NAME_CHARACTERS_MAX: usize = 80;
 
+/// Longest name of a bucket, in characters. Source: Amazon S3 User Guide, bucket naming rules.
+pub(crate) const BUCKET_NAME_CHARACTERS_MAX: usize = 63;
+
 /// Most buckets. Source: Amazon S3 quotas (10,000 an account since 2024; the earlier 1,000 are enough for artifacts).
 pub(crate) const BUCKETS_MAX: usize = 1_000;
 

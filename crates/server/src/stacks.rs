@@ -17,6 +17,7 @@ pub mod status;
 mod graph;
 mod names;
 mod target;
+mod template_url;
 mod types;
 
 use std::collections::BTreeMap;

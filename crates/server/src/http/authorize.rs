@@ -55,6 +55,12 @@ pub async fn authorize(services: &Services, operation: Operation, request: &Requ
     Ok(())
 }
 
+/// Tells whether somebody may read an object of a bucket.
+pub fn may_read_object(services: &Services, principal: &Principal, bucket: &str, key: &str) -> bool {
+    let need = Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}"));
+    allowed(services, principal, None, &need).is_ok()
+}
+
 /// Checks one need.
 ///
 /// # Errors

@@ -39,6 +39,11 @@ use crate::sessions::NotOpened;
 use body::Checked;
 use receive::Given;
 
+/// Writes a text that is a setting of a bucket as it is kept, such as a policy.
+pub fn setting(text: &str) -> String {
+    settings::kept(&text.to_string())
+}
+
 /// The service.
 pub struct Service {
     keys: Arc<Keys>,

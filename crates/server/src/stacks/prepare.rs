@@ -4,6 +4,7 @@
 //! set that cannot be used, as on AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 
 use everstep_template::plan::{Detail, Target as Part};
 use everstep_template::{
@@ -14,15 +15,33 @@ use serde_json::{Value, json};
 
 use super::document::{Parameter, Resource, Settings, Stack, StackId, Template};
 use super::status::StackStatus;
-use super::{target, types};
+use super::{target, template_url, types};
 use crate::access::Principal;
 use crate::http::Services;
+use crate::http::authorize::may_read_object;
 use crate::http::error::Error;
 use crate::http::on_behalf::Call;
+use crate::http::request::Request;
 use crate::http::ssm;
+use crate::objects;
 
 /// The tag by which a stack accepts that resources of types that are not served are only noted down.
 pub const ACCEPT_NOT_SERVED: &str = "EverstepAcceptNotServed";
+
+/// Who asks, and how they call this server.
+pub struct Sender<'a> {
+    /// Whose permissions count.
+    pub principal: &'a Principal,
+    /// The host of the request, to which a `TemplateURL` may lead.
+    pub host: &'a str,
+}
+
+impl<'a> Sender<'a> {
+    /// Reads who sent a request.
+    pub fn of(request: &'a Request) -> Self {
+        Self { principal: &request.principal, host: request.header("host").unwrap_or_default() }
+    }
+}
 
 /// What is asked of a stack.
 pub struct Asked {
@@ -68,20 +87,20 @@ pub struct Prepared {
 /// What is wrong with the template or its parameters, in AWS's words.
 pub async fn prepare(
     services: &Services,
-    principal: &Principal,
+    sender: &Sender<'_>,
     id: &StackId,
     stack: Option<&Stack>,
     asked: Asked,
 ) -> Result<Prepared, Error> {
     let Asked { source, parameters, mut settings, expands_only_if_told } = asked;
-    let original = text(services, principal, stack, &source).await?;
+    let original = text(services, sender, stack, &source).await?;
     let parsed = document::parse(&original).map_err(invalid)?;
     let declared = Parameters::read(&parsed).map_err(invalid)?;
     let known = stack.map(|stack| stack.settings.parameters.as_slice()).unwrap_or_default();
     let previous = known.iter().map(|known| (known.key.clone(), known.value.clone())).collect();
     let mut given = Given { values: parameters, previous, ssm: BTreeMap::new() };
     for name in declared.ssm_names(&given).map_err(invalid)? {
-        if let Some(value) = ssm_value(services, principal, &name).await? {
+        if let Some(value) = ssm_value(services, sender, &name).await? {
             given.ssm.insert(name, value);
         }
     }
@@ -211,7 +230,7 @@ pub fn summary(_services: &Services, text: &str) -> Result<Summary, Error> {
 /// If it is too large, or elsewhere.
 pub async fn text(
     services: &Services,
-    principal: &Principal,
+    sender: &Sender<'_>,
     stack: Option<&Stack>,
     source: &Source,
 ) -> Result<String, Error> {
@@ -221,7 +240,7 @@ pub async fn text(
             limits::TEMPLATE_BODY_BYTES_MAX
         ))),
         Source::Body(text) => Ok(text.clone()),
-        Source::Url(url) => from_bucket(services, principal, url).await,
+        Source::Url(url) => from_bucket(services, sender, url).await,
         Source::Previous => {
             let stack = stack.ok_or_else(|| {
                 Error::validation("The stack has no template yet: UsePreviousTemplate cannot be used.")
@@ -234,16 +253,44 @@ pub async fn text(
 }
 
 /// Reads a template from a bucket of this server; nothing is fetched from elsewhere.
-async fn from_bucket(_services: &Services, _principal: &Principal, url: &str) -> Result<String, Error> {
-    Err(Error::validation(format!(
-        "TemplateURL must be a supported URL: {url} does not lead to a bucket of this server. Put the template into one, or send it as TemplateBody."
-    )))
+async fn from_bucket(services: &Services, sender: &Sender<'_>, url: &str) -> Result<String, Error> {
+    let (bucket, key) = template_url::locate(url, sender.host).ok_or_else(|| {
+        Error::validation(format!(
+            "TemplateURL must be a supported URL: {url} does not lead to a bucket of this server. Put the template into one, or send it as TemplateBody."
+        ))
+    })?;
+    if !may_read_object(services, sender.principal, &bucket, &key) {
+        return Err(Error::validation(format!("S3 error: Access Denied. TemplateURL: {url}")));
+    }
+    let opened = services.objects.open_object(&bucket, &key, None).await;
+    let (_, object, mut reader) = opened.map_err(|error| match error {
+        objects::Error::Store(error) => error.into(),
+        error => Error::validation(format!("S3 error: {error}. TemplateURL: {url}")),
+    })?;
+    if object.size > limits::TEMPLATE_URL_BYTES_MAX as u64 {
+        return Err(Error::validation(format!(
+            "Template may not exceed {} bytes in size.",
+            limits::TEMPLATE_URL_BYTES_MAX
+        )));
+    }
+    let read = tokio::task::spawn_blocking(move || {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).map(|_| text)
+    });
+    let read = read.await.expect("reading does not panic");
+    read.map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => Error::validation("Template format error: the template is not UTF-8."),
+        _ => {
+            tracing::error!(%error, bucket, key, "a template could not be read");
+            Error::service("The template could not be read; the server's log says why.")
+        }
+    })
 }
 
 /// Returns what the Parameter Store has for a parameter, if the sender may read it.
-async fn ssm_value(services: &Services, principal: &Principal, name: &str) -> Result<Option<String>, Error> {
+async fn ssm_value(services: &Services, sender: &Sender<'_>, name: &str) -> Result<Option<String>, Error> {
     let get = Call::new(ssm::Operation::GetParameter, &[]).body(json!({"Name": name}));
-    match services.call(principal, get).await {
+    match services.call(sender.principal, get).await {
         Ok(found) => Ok(found["Parameter"]["Value"].as_str().map(str::to_string)),
         Err(error) if error.code == "ParameterNotFound" => Ok(None),
         Err(error) => Err(error),

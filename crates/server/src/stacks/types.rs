@@ -7,6 +7,7 @@ mod cdk;
 mod forwarded;
 mod iam;
 mod lambda;
+mod s3;
 mod ssm;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use super::names;
 use crate::access::Principal;
 use crate::forward::Forwards;
 use crate::http::Services;
+use crate::http::authorize::{self, Need};
 use crate::http::error::Error;
 use crate::http::on_behalf::Call;
 
@@ -103,6 +105,15 @@ impl Site {
         self.services.call(&self.principal, call).await
     }
 
+    /// Checks that the deployer may do what no operation is asked for.
+    ///
+    /// # Errors
+    /// AWS's sentence.
+    pub fn check_allowed(&self, action: &'static str, resource: String) -> Result<(), Error> {
+        let need = Need::new(action, resource);
+        authorize::allowed(&self.services, &self.principal, None, &need).map_err(Error::access_denied)
+    }
+
     /// Makes a name that nothing has.
     pub fn generated_name(&self, characters_max: usize) -> String {
         names::generated(&self.stack.name, &self.logical_id, &names::random(), characters_max)
@@ -132,6 +143,8 @@ static SERVED: &[&dyn ResourceType] = &[
     &iam::policy::Policy,
     &iam::managed_policy::ManagedPolicy,
     &ssm::Parameter,
+    &s3::Bucket,
+    &s3::BucketPolicy,
     &cdk::Metadata,
     &forwarded::table::Table,
     &forwarded::queue::Queue,

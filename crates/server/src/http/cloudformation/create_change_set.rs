@@ -8,7 +8,7 @@ use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
 use crate::stacks::document::{ChangeSet, OnFailure, StackId};
-use crate::stacks::prepare::{Asked, Prepared, prepare};
+use crate::stacks::prepare::{Asked, Prepared, Sender, prepare};
 use crate::stacks::status::{ChangeSetStatus, StackStatus};
 use crate::stacks::{begin, now_millis};
 
@@ -94,7 +94,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     let drawn = StackId { name: name.clone(), unique: uuid::Uuid::new_v4().to_string() };
     let id = found.as_ref().map_or(drawn, |stack| stack.id.clone());
     let Prepared { settings, template, imports, changes, obstacle } =
-        prepare(services, &request.principal, &id, found.as_ref(), asked).await?;
+        prepare(services, &Sender::of(request), &id, found.as_ref(), asked).await?;
     let change_set = ChangeSet {
         name: change_set_name,
         unique: uuid::Uuid::new_v4().to_string(),

@@ -9,7 +9,7 @@ use crate::http::error::Error;
 use crate::http::request::Request;
 use crate::stacks::begin::{self, Deployment};
 use crate::stacks::document::{OnFailure, StackId};
-use crate::stacks::prepare::{Asked, Prepared, prepare};
+use crate::stacks::prepare::{Asked, Prepared, Sender, prepare};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -68,7 +68,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
         expands_only_if_told: true,
     };
     let id = StackId { name, unique: uuid::Uuid::new_v4().to_string() };
-    let Prepared { settings, template, obstacle, .. } = prepare(services, &request.principal, &id, None, asked).await?;
+    let Prepared { settings, template, obstacle, .. } =
+        prepare(services, &Sender::of(request), &id, None, asked).await?;
     if let Some(obstacle) = obstacle {
         return Err(Error::validation(obstacle));
     }

@@ -7,7 +7,7 @@ use super::source;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
-use crate::stacks::prepare::{Source, summary, text};
+use crate::stacks::prepare::{Sender, Source, summary, text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -29,7 +29,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
         Some(_) => Source::Previous,
         None => source(given.template_body, given.template_url, false)?,
     };
-    let text = text(services, &request.principal, stack.as_ref(), &source).await?;
+    let text = text(services, &Sender::of(request), stack.as_ref(), &source).await?;
     let summary = summary(services, &text)?;
     let parameter = |(name, parameter): (&str, &everstep_template::Parameter)| {
         json!({

@@ -9,7 +9,7 @@ use crate::http::error::Error;
 use crate::http::request::Request;
 use crate::stacks::begin::{self, Deployment};
 use crate::stacks::document::OnFailure;
-use crate::stacks::prepare::{Asked, Prepared, prepare};
+use crate::stacks::prepare::{Asked, Prepared, Sender, prepare};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -60,7 +60,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
         settings: settings(tags, given.capabilities, role_arn, given.notification_arns),
         expands_only_if_told: true,
     };
-    let prepared = prepare(services, &request.principal, &stack.id, Some(&stack), asked).await?;
+    let prepared = prepare(services, &Sender::of(request), &stack.id, Some(&stack), asked).await?;
     let Prepared { settings, template, obstacle, .. } = prepared;
     match obstacle {
         Some(obstacle) if obstacle == everstep_template::NO_CHANGES => {

@@ -7,7 +7,7 @@ use super::source;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
-use crate::stacks::prepare::{summary, text};
+use crate::stacks::prepare::{Sender, summary, text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -21,7 +21,7 @@ struct Given {
 pub async fn handle(services: &Services, request: &Request) -> Result<Value, Error> {
     let given: Given = request.form()?;
     let source = source(given.template_body, given.template_url, false)?;
-    let text = text(services, &request.principal, None, &source).await?;
+    let text = text(services, &Sender::of(request), None, &source).await?;
     let summary = summary(services, &text)?;
     let parameter = |(name, parameter): (&str, &everstep_template::Parameter)| {
         json!({

@@ -32,9 +32,11 @@ use everstep_core::id::Version;
 use everstep_worker::code;
 use serde_json::{Map, Value, json};
 
+use crate::access::Principal;
 pub(super) use crate::functions::now_millis;
 use crate::functions::{CodeFacts, Configuration, Function};
 use crate::http::Services;
+use crate::http::authorize::may_read_object;
 use crate::http::error::Error;
 use crate::http::request::Request;
 use crate::layers::UsedLayer;
@@ -46,7 +48,7 @@ fn named_function(services: &Services, request: &Request) -> Result<FunctionRefe
 }
 
 /// Takes in the code of a function or a layer. It is copied: what it was copied from may go.
-pub(super) async fn store_code(services: &Services, source: Code) -> Result<CodeFacts, Error> {
+pub(super) async fn store_code(services: &Services, principal: &Principal, source: Code) -> Result<CodeFacts, Error> {
     if source.image_uri.is_some() {
         return Err(Error::invalid_parameter(
             "Everstep runs no container images: upload a zip file (PackageType Zip).",
@@ -65,7 +67,7 @@ pub(super) async fn store_code(services: &Services, source: Code) -> Result<Code
             tokio::task::spawn_blocking(move || store.put(&zip)).await
         }
         Code { s3_bucket: Some(bucket), s3_key: Some(key), s3_object_version, .. } => {
-            let object = open_object(services, &bucket, &key, s3_object_version.as_deref()).await?;
+            let object = open_object(services, principal, &bucket, &key, s3_object_version.as_deref()).await?;
             tokio::task::spawn_blocking(move || store.copy(object)).await
         }
         Code { s3_bucket: Some(_), .. } => return Err(Error::invalid_parameter("Please provide an S3Key, too.")),
@@ -84,10 +86,16 @@ pub(super) async fn store_code(services: &Services, source: Code) -> Result<Code
 /// Opens the object in which code is.
 async fn open_object(
     services: &Services,
+    principal: &Principal,
     bucket: &str,
     key: &str,
     version_id: Option<&str>,
 ) -> Result<crate::objects::content::Reader, Error> {
+    if !may_read_object(services, principal, bucket, key) {
+        return Err(Error::access_denied(format!(
+            "Your access has been denied by S3, please make sure your request credentials have permission to GetObject for {bucket}/{key}. S3 Error Code: AccessDenied. S3 Error Message: Access Denied"
+        )));
+    }
     let missing = |code: &str, message: &str| {
         Error::invalid_parameter(format!(
             "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"

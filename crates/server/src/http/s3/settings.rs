@@ -232,11 +232,16 @@ async fn require<T: for<'x> DeserializeContent<'x>>(
 }
 
 async fn write(buckets: &Buckets, bucket: &str, setting: &str, value: &impl SerializeContent) -> S3Result<()> {
-    let mut text = Vec::new();
-    Serializer::new(&mut text).content(ELEMENT, value).expect("shapes serialise");
-    let text = String::from_utf8(text).expect("XML is text");
+    let text = kept(value);
     let change = |bucket: &mut crate::objects::Bucket| drop(bucket.settings.insert(setting.into(), text.clone()));
     buckets.objects.change_bucket(bucket, change).await.map_err(error::of)
+}
+
+/// Writes a setting as it is kept.
+pub fn kept(value: &impl SerializeContent) -> String {
+    let mut text = Vec::new();
+    Serializer::new(&mut text).content(ELEMENT, value).expect("shapes serialise");
+    String::from_utf8(text).expect("XML is text")
 }
 
 /// The element around a setting that is kept.

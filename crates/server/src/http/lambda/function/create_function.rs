@@ -35,7 +35,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         return Err(Error::conflict(format!("Function already exist: {}", reference.function)));
     }
     let source = create.code.ok_or_else(|| Error::missing("code"))?;
-    let code = store_code(services, source).await?;
+    let code = store_code(services, &request.principal, source).await?;
     let used_layers = services.layers.resolve(given.layers.as_deref().unwrap_or_default()).await?;
     layers::prepare(&services.code, &code, &used_layers).await?;
     let mut latest = Configuration {

@@ -25,7 +25,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         s3_object_version: update.s3_object_version,
         image_uri: update.image_uri,
     };
-    let code = store_code(services, source).await?;
+    let code = store_code(services, &request.principal, source).await?;
     layers::prepare(&services.code, &code, &before.function.latest.layers).await?;
     if update.dry_run.unwrap_or_default() {
         return Ok(Response::json(200, &configuration(services, &before.function, Version::Latest, false)));
