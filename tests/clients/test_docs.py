@@ -1,4 +1,4 @@
-"""The quick start does what it says: its files are written, its commands are run as they stand."""
+"""The pages of the book do what they say: their files are written, their commands are run as they stand."""
 
 from __future__ import annotations
 
@@ -15,34 +15,14 @@ from packages import REPOSITORY
 
 FILE = re.compile(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
 COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+IMPATIENT = Path(__file__).with_name("impatient")
 
 
 def test_quick_start_runs_as_written(server: EverstepServer, tmp_path: Path):
-    text = (REPOSITORY / "docs" / "quick-start.md").read_text()
-    files = FILE.findall(text)
-    assert [name for name, _ in files] == ["app.py", "index.mjs"]
-    for name, content in files:
-        (tmp_path / name).write_text(content)
-    path = [Path(sys.executable).parent, BINARY.parent, os.environ["PATH"]]
-    environment = {
-        **os.environ,
-        **server.environment(),
-        "EVERSTEP_DATA": str(server.data),
-        "PATH": ":".join(map(str, path)),
-    }
-    for commands in COMMANDS.findall(text):
-        done = subprocess.run(
-            ["bash", "-euc", commands],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        if "executions show" in commands:
-            assert "cooling-off" in done.stdout, done.stdout
+    shown = [printed for commands, printed in follow("quick-start.md", server, tmp_path) if "executions show" in commands]
+    assert shown
+    assert all("cooling-off" in printed for printed in shown), shown
+    assert {path.name for path in tmp_path.iterdir()} >= {"app.py", "index.mjs"}
     for result in ("result.json", "result-js.json"):
         assert "charged 42 EUR" in (tmp_path / result).read_text()
 
@@ -52,34 +32,34 @@ def test_quick_start_runs_as_written(server: EverstepServer, tmp_path: Path):
     [("deploying.md", "greeting.json", '"welcome"'), ("artifacts.md", "result.json", '"from a bucket"')],
 )
 def test_page_runs_as_written(server: EverstepServer, tmp_path: Path, page: str, result: str, expected: str):
-    text = (REPOSITORY / "docs" / page).read_text()
-    for name, content in FILE.findall(text):
-        (tmp_path / name).write_text(content)
-    path = [Path(sys.executable).parent, BINARY.parent, os.environ["PATH"]]
-    environment = {**os.environ, **server.environment(), "PATH": ":".join(map(str, path))}
-    for commands in COMMANDS.findall(text):
-        done = subprocess.run(
-            ["bash", "-euc", commands],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    follow(page, server, tmp_path)
     assert (tmp_path / result).read_text() == expected
 
 
 def test_iam_page_runs_as_written(server: EverstepServer, tmp_path: Path):
-    text = (REPOSITORY / "docs" / "iam.md").read_text()
+    printed = "".join(printed for _, printed in follow("iam.md", server, tmp_path))
+    assert "arn:aws:iam::123456789012:role/everstep" in printed
+    assert printed.endswith("EUR\n")
+
+
+def follow(page: str, server: EverstepServer, directory: Path) -> list[tuple[str, str]]:
+    """Write the files of a page and run its commands; return each with what it printed."""
+    text = (REPOSITORY / "docs" / page).read_text()
+    for name, content in FILE.findall(text):
+        (directory / name).write_text(content)
     path = [Path(sys.executable).parent, BINARY.parent, os.environ["PATH"]]
-    environment = {**os.environ, **server.environment(), "PATH": ":".join(map(str, path))}
-    printed = ""
+    environment = {
+        **os.environ,
+        **server.environment(),
+        "EVERSTEP_DATA": str(server.data),
+        "PATH": ":".join(map(str, path)),
+        "PYTHONPATH": str(IMPATIENT),
+    }
+    followed = []
     for commands in COMMANDS.findall(text):
         done = subprocess.run(
             ["bash", "-euc", commands],
-            cwd=tmp_path,
+            cwd=directory,
             env=environment,
             capture_output=True,
             text=True,
@@ -87,6 +67,5 @@ def test_iam_page_runs_as_written(server: EverstepServer, tmp_path: Path):
             timeout=240,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        printed += done.stdout
-    assert "arn:aws:iam::123456789012:role/everstep" in printed
-    assert printed.endswith("EUR\n")
+        followed.append((commands, done.stdout))
+    return followed
