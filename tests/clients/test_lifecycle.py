@@ -33,6 +33,14 @@ def kinds(client: Any, arn: str) -> list[str]:
     return [event["EventType"] for event in events]
 
 
+def blocked(client: Any, function: str, directory: Path) -> str:
+    """Start an execution; wait until its second step runs and its SDK has said so, which does not wait for an answer."""
+    arn = start(client, function, {"case": "blocked_step", "board": board(directory)})
+    eventually("the second step runs", lambda: "second" in lines(directory, "runs"))
+    events_of(client, arn, "StepStarted", 2)
+    return arn
+
+
 def test_running_execution_is_described(client: Any):
     payload = {"case": "wait", "seconds": 600}
     arn = start(client, "python-durable", payload)
@@ -125,8 +133,7 @@ def test_stop_ends_a_sleeping_execution(client: Any):
 
 
 def test_stop_lets_the_running_invocation_end(client: Any, tmp_path: Path):
-    arn = start(client, "python-durable", {"case": "blocked_step", "board": board(tmp_path)})
-    eventually("the second step runs", lambda: "second" in lines(tmp_path, "runs"))
+    arn = blocked(client, "python-durable", tmp_path)
     client.stop_durable_execution(DurableExecutionArn=arn)
     assert status(client, arn) == "STOPPED"
     (tmp_path / "proceed").touch()
@@ -167,8 +174,7 @@ def test_paused_execution_goes_on_after_resume(client: Any):
 
 
 def test_pause_takes_effect_at_the_next_checkpoint(client: Any, tmp_path: Path):
-    arn = start(client, "python-durable", {"case": "blocked_step", "board": board(tmp_path)})
-    eventually("the second step runs", lambda: "second" in lines(tmp_path, "runs"))
+    arn = blocked(client, "python-durable", tmp_path)
     client.pause_durable_execution(DurableExecutionArn=arn)
     assert status(client, arn) == "PAUSING"
     (tmp_path / "proceed").touch()
@@ -181,8 +187,7 @@ def test_pause_takes_effect_at_the_next_checkpoint(client: Any, tmp_path: Path):
 
 def test_result_of_an_invocation_counts_though_paused(client: Any, tmp_path: Path):
     """The JavaScript SDK goes on when its checkpoint is answered without a token, and returns its result."""
-    arn = start(client, "javascript-durable", {"case": "blocked_step", "board": board(tmp_path)})
-    eventually("the second step runs", lambda: "second" in lines(tmp_path, "runs"))
+    arn = blocked(client, "javascript-durable", tmp_path)
     client.pause_durable_execution(DurableExecutionArn=arn)
     (tmp_path / "proceed").touch()
     assert json.loads(ended(client, arn)["Result"]) == ["first", "second"]
@@ -191,8 +196,7 @@ def test_result_of_an_invocation_counts_though_paused(client: Any, tmp_path: Pat
 
 
 def test_pausing_is_cancelled_by_resume(client: Any, tmp_path: Path):
-    arn = start(client, "python-durable", {"case": "blocked_step", "board": board(tmp_path)})
-    eventually("the second step runs", lambda: "second" in lines(tmp_path, "runs"))
+    arn = blocked(client, "python-durable", tmp_path)
     client.pause_durable_execution(DurableExecutionArn=arn)
     client.resume_durable_execution(DurableExecutionArn=arn)
     assert status(client, arn) == "RUNNING"
