@@ -76,9 +76,6 @@ impl Policy {
         if statements.is_empty() {
             return Err(Malformed::syntax());
         }
-        if version != VERSION && kind == Kind::Identity {
-            return Err(Malformed(format!("Policy document must be version {VERSION} or greater.")));
-        }
         let mut ids = BTreeSet::new();
         let mut read = Vec::new();
         for value in statements {
@@ -92,6 +89,18 @@ impl Policy {
             read.push(statement);
         }
         Ok(Self { statements: read })
+    }
+
+    /// Checks that a document says the version that managed policies must have; inline ones may go without.
+    ///
+    /// # Errors
+    /// [`Malformed`], in AWS's words.
+    pub fn check_version(document: &str) -> Result<(), Malformed> {
+        let document: Value = serde_json::from_str(document).map_err(|_| Malformed::syntax())?;
+        if document["Version"] != VERSION {
+            return Err(Malformed(format!("Policy document must be version {VERSION} or greater.")));
+        }
+        Ok(())
     }
 
     /// Tells whether a statement denies the request.

@@ -41,11 +41,8 @@ fn documents_are_read_or_refused() {
         (r#"{"Version": 2012, "Statement": STATEMENT}"#, SYNTAX),
         (r#"{"Version": "2013-10-17", "Statement": STATEMENT}"#, SYNTAX),
         (r#"{"Version": "2012-10-17", "Statement": STATEMENT, "Name": "x"}"#, SYNTAX),
-        (
-            r#"{"Version": "2008-10-17", "Statement": STATEMENT}"#,
-            "Policy document must be version 2012-10-17 or greater.",
-        ),
-        (r#"{"Statement": STATEMENT}"#, "Policy document must be version 2012-10-17 or greater."),
+        (r#"{"Version": "2008-10-17", "Statement": STATEMENT}"#, ""),
+        (r#"{"Statement": STATEMENT}"#, ""),
         (r#"{"Version": "2012-10-17", "Id": "x", "Statement": STATEMENT}"#, ""),
         (r#"{"Version": "2012-10-17", "Statement": [STATEMENT, STATEMENT]}"#, ""),
     ] {
@@ -58,6 +55,16 @@ fn documents_are_read_or_refused() {
     }
     let old = r#"{"Version": "2008-10-17", "Statement": {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}}"#;
     check(Kind::Trust, old, "");
+}
+
+#[test]
+fn managed_policies_have_the_newer_version() {
+    let old = Err("Policy document must be version 2012-10-17 or greater.".to_string());
+    for (document, expected) in
+        [(r#"{"Version": "2012-10-17"}"#, Ok(())), (r#"{"Version": "2008-10-17"}"#, old.clone()), ("{}", old)]
+    {
+        assert_eq!(Policy::check_version(document).map_err(|malformed| malformed.0), expected, "{document}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use everstep_iam::limits::{MANAGED_POLICY_CHARACTERS_MAX, characters};
-use everstep_iam::managed;
+use everstep_iam::{Policy, managed};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -318,6 +318,7 @@ fn path_of(policy: &Attachable) -> &str {
 
 fn version(text: Option<String>) -> Result<PolicyVersion, Error> {
     let document: Document = document(text)?;
+    Policy::check_version(document.text()).map_err(|malformed| Error::malformed_policy(malformed.0))?;
     if characters(document.text()) > MANAGED_POLICY_CHARACTERS_MAX {
         return Err(Error::limit_exceeded(format!(
             "Cannot exceed quota for PolicySize: {MANAGED_POLICY_CHARACTERS_MAX}"
