@@ -1,6 +1,7 @@
 //! The HTTP edge: read a request, know its sender, find its operation, answer in AWS's terms.
 
 pub mod authorize;
+mod cloud_control;
 mod cloudformation;
 pub mod error;
 mod event_stream;
@@ -217,6 +218,7 @@ async fn handle(
 async fn perform(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
     authorize::authorize(services, operation, request).await?;
     match operation {
+        Operation::CloudControl(operation) => cloud_control::serve(services, operation, request).await,
         Operation::Cloudformation(operation) => cloudformation::serve(services, operation, request).await,
         Operation::Lambda(operation) => lambda::serve(services, operation, request).await,
         Operation::Logs(operation) => logs::serve(services, operation, request).await,

@@ -6,7 +6,7 @@ use super::authorize::Need;
 use super::error::Error;
 use super::request::Request;
 use super::request::Response;
-use super::{Services, cloudformation, everstep, iam, lambda, logs, query, ssm, sts};
+use super::{Services, cloud_control, cloudformation, everstep, iam, lambda, logs, query, ssm, sts};
 use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 
 /// AWS's services that are spoken here, by the names that requests are signed for.
@@ -17,6 +17,8 @@ pub const HOSTED: [&str; 4] = ["lambda", "logs", "s3", "sts"];
 pub enum Operation {
     /// Of CloudFormation.
     Cloudformation(cloudformation::Operation),
+    /// Of Cloud Control.
+    CloudControl(cloud_control::Operation),
     /// Of AWS Lambda.
     Lambda(lambda::Operation),
     /// Of CloudWatch Logs.
@@ -87,6 +89,7 @@ impl Asked {
             },
             "logs" => (Operation::Logs(logs::Operation::find(target)?), Vec::new()),
             "cloudformation" => return Ok(Self::InForm(FormService::Cloudformation)),
+            "cloudcontrolapi" => (Operation::CloudControl(cloud_control::Operation::find(target)?), Vec::new()),
             "ssm" => (Operation::Ssm(ssm::Operation::find(target)?), Vec::new()),
             "iam" => return Ok(Self::InForm(FormService::Iam)),
             "sts" => return Ok(Self::InForm(FormService::Sts)),
@@ -156,6 +159,7 @@ impl Operation {
     /// If what it is about cannot be told, or if nobody but the operator may ask for it.
     pub async fn needs(self, services: &Services, request: &Request) -> Result<Vec<Need>, Error> {
         match self {
+            Self::CloudControl(operation) => Ok(operation.needs()),
             Self::Cloudformation(operation) => Ok(operation.needs(services, request)),
             Self::Lambda(operation) => lambda::needs(services, operation, request).await,
             Self::Logs(operation) => Ok(operation.needs(services, request)),
@@ -172,6 +176,7 @@ impl Operation {
     /// Returns the name of the operation.
     pub fn name(self) -> &'static str {
         match self {
+            Self::CloudControl(operation) => operation.name(),
             Self::Cloudformation(operation) => operation.name(),
             Self::Lambda(operation) => operation.name(),
             Self::Logs(operation) => operation.name(),
@@ -253,6 +258,7 @@ mod tests {
         let served = lambda::Operation::ALL
             .iter()
             .map(|operation| ("lambda", operation.name()))
+            .chain(cloud_control::Operation::ALL.iter().map(|operation| ("cloudcontrolapi", operation.name())))
             .chain(logs::Operation::ALL.iter().map(|operation| ("logs", operation.name())))
             .chain(iam::Operation::ALL.iter().map(|operation| ("iam", operation.name())))
             .chain(ssm::Operation::ALL.iter().map(|operation| ("ssm", operation.name())))

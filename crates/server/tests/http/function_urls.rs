@@ -263,3 +263,28 @@ async fn durable_function_answers_when_its_execution_is_over() {
     let list = world.get("/2025-12-01/functions/durable/durable-executions").await.json();
     assert_eq!(list["DurableExecutions"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn cloud_control_tells_where_a_function_is_reached() {
+    let world = World::with_functions(300).await;
+    let ask = async |type_name: &str, identifier: &str| {
+        let wire = Wire {
+            method: "POST".into(),
+            path: "/".into(),
+            headers: vec![("x-amz-target".into(), "CloudApiService.GetResource".into())],
+            body: json!({"TypeName": type_name, "Identifier": identifier}).to_string().into_bytes(),
+        };
+        let signer = Signer { service: "cloudcontrolapi", ..world.signer() };
+        world.deliver(&wire.signed(&signer, world.address())).await
+    };
+    let plain = "arn:aws:lambda:us-east-1:123456789012:function:plain";
+    assert_snapshot!(ask("AWS::Lambda::Url", plain).await.line(), @"400 ResourceNotFoundException: Resource of type 'AWS::Lambda::Url' with identifier 'arn:aws:lambda:us-east-1:123456789012:function:plain' was not found.");
+    assert_snapshot!(ask("AWS::S3::Bucket", plain).await.line(), @"400 UnsupportedActionException: Resource type AWS::S3::Bucket is not served here; of Cloud Control Everstep serves AWS::Lambda::Url.");
+    let url = world.url("plain", json!({"AuthType": "NONE"})).await;
+    let found = ask("AWS::Lambda::Url", plain).await.json();
+    let properties: Value = serde_json::from_str(found["ResourceDescription"]["Properties"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (properties["FunctionUrl"].as_str(), properties["AuthType"].as_str()),
+        (Some(url.as_str()), Some("NONE"))
+    );
+}

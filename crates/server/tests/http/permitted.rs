@@ -61,7 +61,7 @@ impl World {
         let form = "application/x-www-form-urlencoded";
         let (path, headers): (&str, Vec<(&str, &str)>) = match service {
             "iam" | "sts" | "cloudformation" => ("/", vec![("content-type", form)]),
-            "logs" | "ssm" => ("/", vec![("x-amz-target", target)]),
+            "cloudcontrolapi" | "logs" | "ssm" => ("/", vec![("x-amz-target", target)]),
             _ => (target, Vec::new()),
         };
         let mut headers: Vec<(String, String)> =
@@ -100,7 +100,8 @@ impl World {
 }
 
 fn service(name: &str) -> &'static str {
-    let known = ["lambda", "logs", "iam", "sts", "ssm", "cloudformation", "s3", "ecr", "kms", "everstep"];
+    let known =
+        ["lambda", "logs", "iam", "sts", "ssm", "cloudcontrolapi", "cloudformation", "s3", "ecr", "kms", "everstep"];
     known.into_iter().find(|known| *known == name).unwrap_or_else(|| panic!("{name}"))
 }
 
@@ -233,6 +234,7 @@ async fn every_operation_is_denied_to_who_has_no_policy_for_it() {
     iam ListEntitiesForPolicy: iam:ListEntitiesForPolicy on resource: arn:aws:iam::123456789012:policy/p because no identity-based policy allows the iam:ListEntitiesForPolicy action
     iam SimulateCustomPolicy: iam:SimulateCustomPolicy on resource: * because no identity-based policy allows the iam:SimulateCustomPolicy action
     iam SimulatePrincipalPolicy: iam:SimulatePrincipalPolicy on resource: arn:aws:iam::123456789012:user/u because no identity-based policy allows the iam:SimulatePrincipalPolicy action
+    cloudcontrolapi GetResource: cloudformation:GetResource on resource: * because no identity-based policy allows the cloudformation:GetResource action
     ssm PutParameter: ssm:PutParameter on resource: arn:aws:ssm:us-east-1:123456789012:parameter/a/b because no identity-based policy allows the ssm:PutParameter action
     ssm GetParameter: ssm:GetParameter on resource: arn:aws:ssm:us-east-1:123456789012:parameter/a/b because no identity-based policy allows the ssm:GetParameter action
     ssm GetParameters: ssm:GetParameters on resource: arn:aws:ssm:us-east-1:123456789012:parameter/a because no identity-based policy allows the ssm:GetParameters action
