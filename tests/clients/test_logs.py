@@ -29,6 +29,9 @@ def test_lines_are_found_by_group_and_stream(client: Any, logs: Any):
     stream = found["logStreamName"]
     read = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)
     assert found["message"] in [event["message"] for event in read["events"]]
+    pattern = f'"{found["message"].split()[2]}" REPORT -START'
+    matching = pages.paginate(logGroupName=group, filterPattern=pattern).build_full_result()
+    assert [event["eventId"] for event in matching["events"]] == [found["eventId"]]
     streams = logs.get_paginator("describe_log_streams").paginate(logGroupName=group).build_full_result()
     assert stream in [known["logStreamName"] for known in streams["logStreams"]]
     groups = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group).build_full_result()
@@ -38,7 +41,7 @@ def test_lines_are_found_by_group_and_stream(client: Any, logs: Any):
 def test_errors_are_awss(logs: Any):
     with pytest.raises(logs.exceptions.ResourceNotFoundException, match="log group does not exist"):
         logs.filter_log_events(logGroupName="/aws/lambda/nobody")
-    with pytest.raises(logs.exceptions.InvalidParameterException, match="filterPattern"):
-        logs.filter_log_events(logGroupName="/aws/lambda/python-plain", filterPattern="ERROR")
+    with pytest.raises(logs.exceptions.InvalidParameterException, match="Invalid filter pattern"):
+        logs.filter_log_events(logGroupName="/aws/lambda/python-plain", filterPattern="{ $.a = 1")
     with pytest.raises(ClientError, match="does not serve PutRetentionPolicy"):
         logs.put_retention_policy(logGroupName="/aws/lambda/python-plain", retentionInDays=1)

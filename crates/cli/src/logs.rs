@@ -22,6 +22,8 @@ Examples:
   everstep logs orders --since 1h
   everstep logs orders --follow
   everstep logs order-1001
+  everstep logs orders --filter '?ERROR ?WARN'
+  everstep logs orders --filter '{ $.level = ERROR }'
 
 Lines of an execution are shown invocation by invocation, each when it is over.";
 
@@ -47,6 +49,9 @@ pub struct Logs {
     /// Only since this time, such as 2026-11-25T13:00:00Z, or for so long, such as 15m
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
+    /// Only lines that match a filter pattern of CloudWatch Logs
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
+    filter: Option<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -69,7 +74,7 @@ impl Logs {
     }
 
     async fn of_function(&self, client: &Client, group: &str, since: Option<i64>) -> anyhow::Result<()> {
-        let mut reader = Reader::new(group, since);
+        let mut reader = Reader { filter: self.filter.clone(), ..Reader::new(group, since) };
         loop {
             let events = reader.read(client, None).await?;
             self.show(&events);
@@ -94,6 +99,12 @@ impl Logs {
                 let from = since.map_or(invocations.from, |since| since.max(invocations.from));
                 let events = Reader::new(&group, Some(from)).read(client, Some(invocations.until)).await?;
                 let (mut lines, whole) = belonging(&events, &invocations.requests, &shown);
+                if let Some(filter) = &self.filter {
+                    // Where invocations begin and end is told by lines that the filter need not match.
+                    let mut reader = Reader { filter: Some(filter.clone()), ..Reader::new(&group, Some(from)) };
+                    let wanted = reader.read(client, Some(invocations.until)).await?;
+                    lines.retain(|line| wanted.iter().any(|event| event["eventId"] == line["eventId"]));
+                }
                 lines.retain(|line| seen.insert(line["eventId"].as_str().unwrap_or_default().to_owned()));
                 self.show(&lines);
                 shown.extend(whole);
@@ -150,12 +161,13 @@ async fn log_group(client: &Client, function: &str) -> anyhow::Result<Option<Str
 struct Reader {
     group: String,
     from: Option<i64>,
+    filter: Option<String>,
     seen: BTreeSet<String>,
 }
 
 impl Reader {
     fn new(group: &str, from: Option<i64>) -> Self {
-        Self { group: group.into(), from, seen: BTreeSet::new() }
+        Self { group: group.into(), from, filter: None, seen: BTreeSet::new() }
     }
 
     /// Reads what has come since the last time.
@@ -164,7 +176,12 @@ impl Reader {
         let mut token = Value::Null;
         loop {
             let mut request = json!({"logGroupName": self.group});
-            for (name, value) in [("startTime", json!(self.from)), ("endTime", json!(until)), ("nextToken", token)] {
+            for (name, value) in [
+                ("startTime", json!(self.from)),
+                ("endTime", json!(until)),
+                ("filterPattern", json!(self.filter)),
+                ("nextToken", token),
+            ] {
                 if !value.is_null() {
                     request[name] = value;
                 }

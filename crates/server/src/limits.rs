@@ -66,6 +66,24 @@ pub(crate) const MANIFEST_BYTES_MAX: u64 = 128 * 1_048_576;
 /// Largest page of log events. Source: CloudWatch Logs API, `FilterLogEvents` and `GetLogEvents`.
 pub(crate) const LOG_EVENTS_MAX: usize = 10_000;
 
+/// Bytes of log events that are looked at for one page. Everstep's own.
+pub(crate) const LOG_PAGE_BYTES_MAX: usize = 16 * 1_048_576;
+
+/// Log events that are read from the store at once. Everstep's own; they may have 256 KB each.
+pub(crate) const LOG_EVENTS_READ: usize = 100;
+
+/// Longest filter pattern, in characters. Source: CloudWatch Logs API, `FilterPattern`.
+pub(crate) const FILTER_PATTERN_CHARACTERS_MAX: usize = 1_024;
+
+/// Most regular expressions of a filter pattern. Source: CloudWatch Logs User Guide, filter pattern syntax.
+pub(crate) const FILTER_PATTERN_REGEXES_MAX: usize = 2;
+
+/// Memory that a regular expression of a filter pattern may take, in bytes. Everstep's own.
+pub(crate) const FILTER_PATTERN_REGEX_BYTES_MAX: usize = 1_048_576;
+
+/// How deep parentheses of a filter pattern may be nested. Everstep's own.
+pub(crate) const FILTER_PATTERN_DEPTH_MAX: usize = 32;
+
 /// Largest page of log groups. Source: CloudWatch Logs API, `DescribeLogGroups`.
 pub(crate) const LOG_GROUPS_MAX: usize = 50;
 

@@ -7,6 +7,7 @@ mod describe_log_groups;
 mod describe_log_streams;
 mod filter_log_events;
 mod get_log_events;
+mod pattern;
 
 use everstep_api::validation::Violations;
 use everstep_core::Timestamp;

@@ -59,6 +59,8 @@ async fn what_functions_print_is_read_by_group_stream_time_and_page() {
     assert!(words(&filter(json!({"endTime": first - 1})).await).is_empty());
     assert!(words(&filter(json!({"startTime": last + 1})).await).is_empty());
     assert_eq!(words(&filter(json!({"limit": 10_000})).await), all);
+    assert_eq!(words(&filter(json!({"filterPattern": "RequestId -REPORT -END"})).await), all[1..2]);
+    assert!(words(&filter(json!({"filterPattern": "{ $.a = 1 }"})).await).is_empty());
     let page = filter(json!({"limit": 4})).await;
     assert_eq!(words(&page), all[..4]);
     let rest = filter(json!({"limit": 4, "nextToken": page["nextToken"]})).await;
@@ -100,7 +102,9 @@ async fn log_requests_that_make_no_sense_are_refused_in_awss_words() {
     for (operation, body) in [
         ("FilterLogEvents", json!({})),
         ("FilterLogEvents", json!({"logGroupName": "/aws/lambda/none"})),
-        ("FilterLogEvents", json!({"logGroupName": "/aws/lambda/plain", "filterPattern": "ERROR"})),
+        ("FilterLogEvents", json!({"logGroupName": "/aws/lambda/plain", "filterPattern": "{ $.a = 1"})),
+        ("FilterLogEvents", json!({"logGroupName": "/aws/lambda/plain", "filterPattern": "a".repeat(1_024)})),
+        ("FilterLogEvents", json!({"logGroupName": "/aws/lambda/plain", "filterPattern": "a".repeat(1_025)})),
         ("FilterLogEvents", json!({"logGroupName": "/aws/lambda/plain", "limit": 10_001})),
         ("FilterLogEvents", json!({"logGroupName": "/aws/lambda/plain", "nextToken": "AAAA"})),
         (
@@ -124,7 +128,9 @@ async fn log_requests_that_make_no_sense_are_refused_in_awss_words() {
     assert_snapshot!(lines, @r#"
     400 InvalidParameterException: 1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint: Member must not be null
     400 ResourceNotFoundException: The specified log group does not exist.
-    400 InvalidParameterException: Everstep does not serve filter patterns yet: leave out filterPattern and choose among the events yourself.
+    400 InvalidParameterException: Invalid filter pattern: If a filter pattern starts with '{' it must end with '}'
+    200 ok: 
+    400 InvalidParameterException: 1 validation error detected: Value 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' at 'filterPattern' failed to satisfy constraint: Member must have length less than or equal to 1024
     400 InvalidParameterException: 1 validation error detected: Value '10001' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 10000
     400 InvalidParameterException: The specified nextToken is invalid.
     400 InvalidParameterException: LogStreamNamePrefix and LogStreamNames cannot be used together.

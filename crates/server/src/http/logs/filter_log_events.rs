@@ -1,13 +1,16 @@
 //! `FilterLogEvents`: the events of a group, over all its streams.
 
-use everstep_store::{LogPosition, LogQuery, StoredLogEvent};
+use everstep_api::validation::Violations;
+use everstep_store::{LogPosition, LogQuery, Logs, StoredLogEvent};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::pattern::Pattern;
 use super::{event_id, events_limit, group, open, time, token};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
+use crate::limits::{FILTER_PATTERN_CHARACTERS_MAX, LOG_EVENTS_MAX, LOG_EVENTS_READ, LOG_PAGE_BYTES_MAX};
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -31,11 +34,15 @@ struct FilterLogEvents {
 /// next one all the same, as on AWS.
 pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
     let asked: FilterLogEvents = request.json()?;
-    if asked.filter_pattern.is_some_and(|pattern| !pattern.trim().is_empty()) {
-        return Err(Error::logs_invalid_parameter(
-            "Everstep does not serve filter patterns yet: leave out filterPattern and choose among the events yourself.",
-        ));
-    }
+    let pattern = match &asked.filter_pattern {
+        Some(text) => {
+            let mut violations = Violations::default();
+            violations.length(text, "filterPattern", 0, FILTER_PATTERN_CHARACTERS_MAX);
+            violations.finish().map_err(Error::logs_invalid_parameter)?;
+            Some(Pattern::read(text).map_err(|invalid| Error::logs_invalid_parameter(invalid.to_string()))?)
+        }
+        None => None,
+    };
     if asked.log_stream_names.is_some() && asked.log_stream_name_prefix.is_some() {
         return Err(Error::logs_invalid_parameter("LogStreamNamePrefix and LogStreamNames cannot be used together."));
     }
@@ -56,16 +63,16 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         after,
         before: None,
         newest_first: false,
-        limit,
+        limit: LOG_EVENTS_READ,
     };
-    let read = services.logs.read(&query).await?;
-    let next = read.last().filter(|_| read.len() == limit).map(|last| last.position);
-    let wanted = |stored: &&StoredLogEvent| {
-        stored.stream.starts_with(&prefix) && (names.is_empty() || names.contains(&stored.stream))
+    let wanted = |stored: &StoredLogEvent| {
+        stored.stream.starts_with(&prefix)
+            && (names.is_empty() || names.contains(&stored.stream))
+            && pattern.as_ref().is_none_or(|pattern| pattern.matches(&stored.event.message))
     };
-    let events: Vec<_> = read
+    let (found, next) = page(&*services.logs, query, wanted, limit).await?;
+    let events: Vec<_> = found
         .iter()
-        .filter(wanted)
         .map(|stored| {
             json!({
                 "logStreamName": stored.stream,
@@ -83,7 +90,89 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     Ok(Response::json(200, &shape))
 }
 
+/// Looks at events until so many are found as are asked for, or enough was looked at. Returns where to go on, too, unless
+/// there is nothing more.
+async fn page(
+    logs: &dyn Logs,
+    mut query: LogQuery,
+    wanted: impl Fn(&StoredLogEvent) -> bool + Send,
+    limit: usize,
+) -> Result<(Vec<StoredLogEvent>, Option<LogPosition>), Error> {
+    let (mut found, mut events, mut bytes) = (Vec::new(), 0, 0);
+    loop {
+        let read = logs.read(&query).await?;
+        let more = read.len() == query.limit;
+        for stored in read {
+            query.after = Some(stored.position);
+            events += 1;
+            bytes += stored.event.message.len();
+            if wanted(&stored) {
+                found.push(stored);
+            }
+            if found.len() == limit || events == LOG_EVENTS_MAX || bytes >= LOG_PAGE_BYTES_MAX {
+                return Ok((found, query.after));
+            }
+        }
+        if !more {
+            return Ok((found, None));
+        }
+    }
+}
+
 fn position(text: &str) -> Result<LogPosition, Error> {
     let invalid = |_| Error::logs_invalid_parameter("The specified nextToken is invalid.");
     text.parse().map(LogPosition).map_err(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use everstep_core::Timestamp;
+    use everstep_store::LogEvent;
+    use everstep_store::memory::Memory;
+
+    use super::*;
+
+    /// Reads pages to the end and returns how many events each has.
+    async fn sizes(messages: Vec<String>, wanted: &str, limit: usize) -> Vec<usize> {
+        let store = Memory::new();
+        let event = |message| LogEvent { at: Timestamp::from_millis(1), message };
+        store.append("group", "stream", messages.into_iter().map(event).collect()).await.unwrap();
+        let query = LogQuery {
+            group: "group".into(),
+            stream: None,
+            from: None,
+            until: None,
+            after: None,
+            before: None,
+            newest_first: false,
+            limit: LOG_EVENTS_READ,
+        };
+        let (mut sizes, mut after) = (Vec::new(), None);
+        loop {
+            let query = LogQuery { after, ..query.clone() };
+            let is_wanted = |stored: &StoredLogEvent| stored.event.message.contains(wanted);
+            let (found, next) = page(&store, query, is_wanted, limit).await.unwrap();
+            sizes.push(found.len());
+            if next.is_none() {
+                return sizes;
+            }
+            after = next;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_is_full_or_has_looked_at_enough() {
+        let lines = |count: usize| (1..=count).map(|line| format!("line {line}")).collect::<Vec<_>>();
+        assert_eq!(sizes(lines(5), "line", 2).await, [2, 2, 1]);
+        assert_eq!(sizes(lines(4), "line", 2).await, [2, 2, 0]);
+        assert_eq!(sizes(lines(LOG_EVENTS_READ * 3 + 1), "1", 10_000).await, [139]);
+        // What is not wanted makes pages empty, and none is skipped.
+        let mut many = lines(LOG_EVENTS_MAX);
+        many.push("wanted".into());
+        assert_eq!(sizes(many, "wanted", 10).await, [0, 1]);
+        assert_eq!(sizes(lines(LOG_EVENTS_MAX - 1), "wanted", 10).await, [0]);
+        let long = |bytes: usize| vec!["x".repeat(bytes), "wanted".into()];
+        assert_eq!(sizes(long(LOG_PAGE_BYTES_MAX), "wanted", 10).await, [0, 1]);
+        assert_eq!(sizes(long(LOG_PAGE_BYTES_MAX - 7), "wanted", 10).await, [1]);
+    }
 }
