@@ -147,8 +147,8 @@ pub fn environment(binary: &str) -> [(&'static str, &str); 2] {
 /// Gets everything ready that the client tests need. Returns the Python to run them with.
 pub fn set_up() -> anyhow::Result<String> {
     say("building everstep");
-    run(&cargo(), &["build", "--quiet", "--package", "everstep-cli"], &[])?;
-    run(&cargo(), &["build", "--quiet", "--package", "everstep-template", "--example", "transform"], &[])?;
+    // In one go and of the whole workspace: another choice of packages has other features, and compiles every crate again.
+    run(&cargo(), &["build", "--quiet", "--workspace", "--bin", "everstep", "--example", "transform"], &[])?;
     packages()
 }
 
