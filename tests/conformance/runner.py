@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import packages
 import tools
 from everstep_server import REGION, EverstepServer
 
@@ -68,8 +69,10 @@ def run(server: EverstepServer, language: str, suite: str, template: Path, work:
 
 def _environment(server: EverstepServer) -> dict[str, str]:
     environment = server.environment()
+    # `sam build` wants the Python that the templates name: the one that the server runs them on.
+    python = packages.RUNTIMES / "python-3.13" / "bin"
     return environment | {
-        "PATH": f"{tools.SAM_CLI}{os.pathsep}{environment['PATH']}",
+        "PATH": os.pathsep.join([str(tools.SAM_CLI), str(python), environment["PATH"]]),
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAM_CLI_POLL_DELAY": "0.5",
         "SAM_CLI_TELEMETRY": "0",

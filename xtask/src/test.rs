@@ -73,6 +73,7 @@ impl Test {
 
     fn clients(&self) -> anyhow::Result<()> {
         let python = set_up()?;
+        sam_cli()?;
         say("tests with AWS's clients and SDKs");
         let mut arguments = vec!["-m", "pytest", "--quiet", "-n", "4", "-c", "tests/pyproject.toml", "tests/clients"];
         if let Some(filter) = &self.filter {
