@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import packages
-from everstep_server import eventually
+from everstep_server import ACCOUNT, eventually
 
 RUNNER = "aws-durable-execution-conformance-tests==1.0.0"
 ESBUILD = "esbuild@0.28.2"
@@ -60,7 +61,9 @@ def dynamodb(log: Path) -> Iterator[str]:
     modules = node_modules("dynamodb", DYNAMODB)
     with log.open("wb") as output:
         command = [packages.node(), "--eval", DYNAMODB_PROGRAM]
-        process = subprocess.Popen(command, cwd=modules, stdout=output, stderr=output)
+        # Its tables are of the server's account, so that policies which name them by their ARN are about them.
+        environment = os.environ | {"AWS_ACCOUNT_ID": ACCOUNT}
+        process = subprocess.Popen(command, cwd=modules, env=environment, stdout=output, stderr=output)
     try:
         yield eventually("the stand-in for DynamoDB serves", lambda: log.read_text().strip())
     finally:
