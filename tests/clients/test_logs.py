@@ -43,5 +43,18 @@ def test_errors_are_awss(logs: Any):
         logs.filter_log_events(logGroupName="/aws/lambda/nobody")
     with pytest.raises(logs.exceptions.InvalidParameterException, match="Invalid filter pattern"):
         logs.filter_log_events(logGroupName="/aws/lambda/python-plain", filterPattern="{ $.a = 1")
-    with pytest.raises(ClientError, match="does not serve PutRetentionPolicy"):
-        logs.put_retention_policy(logGroupName="/aws/lambda/python-plain", retentionInDays=1)
+    with pytest.raises(ClientError, match="does not serve CreateLogStream"):
+        logs.create_log_stream(logGroupName="/aws/lambda/python-plain", logStreamName="own")
+
+
+def test_groups_are_kept_for_so_long(logs: Any):
+    group = "/own/group"
+    logs.create_log_group(logGroupName=group, tags={"team": "orders"})
+    with pytest.raises(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=group)
+    logs.put_retention_policy(logGroupName=group, retentionInDays=7)
+    [known] = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert known["retentionInDays"] == 7
+    logs.delete_retention_policy(logGroupName=group)
+    logs.delete_log_group(logGroupName=group)
+    assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []

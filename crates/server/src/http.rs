@@ -10,7 +10,7 @@ pub mod forward;
 mod function_url;
 pub mod iam;
 pub mod lambda;
-mod logs;
+pub mod logs;
 mod marker;
 pub mod on_behalf;
 mod query;
@@ -47,6 +47,7 @@ use crate::identities::Identities;
 use crate::layers::Layers;
 use crate::limits::BODY_BYTES_MAX;
 use crate::listen::Peer;
+use crate::log_groups::LogGroups;
 use crate::objects::Objects;
 use crate::parameters::Parameters;
 use crate::runner::Runner;
@@ -86,6 +87,8 @@ pub struct Services {
     pub s3: s3::Service,
     /// What functions print.
     pub logs: Arc<dyn Logs>,
+    /// The groups of it.
+    pub log_groups: Arc<LogGroups>,
     /// The keys that sign requests.
     pub keys: Arc<Keys>,
     /// The roles and users, and what they may do.

@@ -22,6 +22,7 @@ mod function_urls;
 mod identities;
 mod layers;
 mod limits;
+mod log_groups;
 mod log_sink;
 mod objects;
 mod parameters;
@@ -61,6 +62,7 @@ use http::Services;
 use identities::Identities;
 use layers::Layers;
 use listen::{Bound, Certificates, Listeners, Peer};
+use log_groups::LogGroups;
 use objects::Objects;
 use parameters::Parameters;
 use runner::Runner;
@@ -84,6 +86,7 @@ pub struct Server {
     http: JoinHandle<()>,
     task_loop: JoinHandle<()>,
     executor: JoinHandle<()>,
+    retention: JoinHandle<()>,
     log_writer: JoinHandle<()>,
     store: Arc<Sqlite>,
 }
@@ -125,6 +128,7 @@ impl Server {
         let function_urls = FunctionUrls::new(catalog.clone(), config.function_url_base(addresses[0])?);
         let functions = Functions::new(catalog.clone(), config.place());
         let identities = Arc::new(Identities::open(catalog.clone(), &functions).await?);
+        let log_groups = Arc::new(LogGroups::open(catalog.clone(), logs.clone()).await?);
         let parameters = Parameters::open(catalog.clone(), config.place()).await?;
         let layers = Layers::new(catalog.clone(), config.place());
         let (stacks, begun) = Stacks::open(catalog.clone(), config.place());
@@ -157,6 +161,7 @@ impl Server {
             ),
             objects,
             logs,
+            log_groups: log_groups.clone(),
             keys: keys.clone(),
             identities,
             parameters,
@@ -165,6 +170,7 @@ impl Server {
             store: store.clone(),
             data: config.data.clone(),
         });
+        let retention = tokio::spawn(log_groups::run(log_groups, durable_clock.clone(), stopped.clone()));
         let executor = tokio::spawn(executor::run(services.clone(), begun, stopped.clone()));
         let router = http::router(services).into_make_service_with_connect_info::<Peer>();
         // What is tapped tells its peer's address.
@@ -192,6 +198,7 @@ impl Server {
             http,
             task_loop,
             executor,
+            retention,
             log_writer,
             store,
         })
@@ -237,9 +244,12 @@ impl Server {
 
     /// Ends it. What was acknowledged stays; what was under way is done again after the next start.
     pub async fn stop(self) {
-        let Self { stop, stop_logs, mut http, task_loop, mut executor, supervisor, log_writer, store, .. } = self;
+        let Self {
+            stop, stop_logs, mut http, task_loop, mut executor, retention, supervisor, log_writer, store, ..
+        } = self;
         stop.send_replace(true);
         let _ = task_loop.await;
+        let _ = retention.await;
         // A resource that is being made is made; what comes after it is for the next start.
         if tokio::time::timeout(DRAIN_LIMIT, &mut executor).await.is_err() {
             info!("work on stacks was cut off");

@@ -87,6 +87,15 @@ pub(crate) const FILTER_PATTERN_DEPTH_MAX: usize = 32;
 /// Largest page of log groups. Source: CloudWatch Logs API, `DescribeLogGroups`.
 pub(crate) const LOG_GROUPS_MAX: usize = 50;
 
+/// Most log groups that somebody created. Everstep's own: what is known of them is held in memory.
+pub(crate) const LOG_GROUPS_KEPT_MAX: usize = 10_000;
+
+/// Longest name of a log group, in characters. Source: CloudWatch Logs API, `LogGroupName`.
+pub(crate) const LOG_GROUP_NAME_CHARACTERS_MAX: usize = 512;
+
+/// How long to wait before old log lines are looked for again. Everstep's own.
+pub(crate) const LOG_RETENTION_PAUSE: Duration = Duration::from_secs(3_600);
+
 /// Largest page of log streams. Source: CloudWatch Logs API, `DescribeLogStreams`.
 pub(crate) const LOG_STREAMS_MAX: usize = 50;
 /// Largest page of event invoke configurations. Source: Lambda API, `MaxFunctionEventInvokeConfigListItems`.

@@ -78,11 +78,13 @@ pub enum Kind {
     Upload,
     /// A part of such an upload.
     Part,
+    /// What is known of a log group.
+    LogGroup,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Function,
         Self::Layer,
         Self::AccessKey,
@@ -106,6 +108,7 @@ impl Kind {
         Self::Object,
         Self::Upload,
         Self::Part,
+        Self::LogGroup,
     ];
 
     /// Returns the name that it is stored by.
@@ -134,6 +137,7 @@ impl Kind {
             Self::Object => "object",
             Self::Upload => "upload",
             Self::Part => "part",
+            Self::LogGroup => "log_group",
         }
     }
 }

@@ -34,8 +34,8 @@ pub trait Logs: Send + Sync + 'static {
     /// `limit` of them: who floods loses lines, and the neighbours keep theirs. Returns how many.
     async fn shrink(&self, bytes_max: u64, limit: usize) -> Result<usize, Error>;
 
-    /// Forgets events that were printed before `before`, at most `limit` of them. Returns how many.
-    async fn trim(&self, before: Timestamp, limit: usize) -> Result<usize, Error>;
+    /// Forgets events of a group that were printed before `before`, the oldest first, at most `limit` of them. Returns how many.
+    async fn trim(&self, group: &str, before: Timestamp, limit: usize) -> Result<usize, Error>;
 }
 
 /// A line that a function printed.

@@ -43,7 +43,7 @@ enum Request {
     Read(LogQuery),
     Streams(String),
     DeleteGroup(String),
-    Trim(Timestamp, usize),
+    Trim(String, Timestamp, usize),
 }
 
 /// A commit whose version is meant relative to what is there, so that many of them fit.
@@ -219,7 +219,7 @@ fn log_request() -> impl Strategy<Value = Request> {
             }),
         1 => group().prop_map(Request::Streams),
         1 => group().prop_map(Request::DeleteGroup),
-        2 => (point(), 0..4_usize).prop_map(|(before, limit)| Request::Trim(before, limit)),
+        2 => (group(), point(), 0..4_usize).prop_map(|(group, before, limit)| Request::Trim(group, before, limit)),
     ]
 }
 
@@ -259,7 +259,7 @@ async fn ask<S: Catalog + Executions + Logs>(store: &S, request: Asked) -> Strin
             Request::Read(query) => said(store.read(&query).await),
             Request::Streams(group) => said(store.streams(&group, "").await),
             Request::DeleteGroup(group) => said(store.delete_group(&group).await),
-            Request::Trim(before, limit) => said(store.trim(before, limit).await),
+            Request::Trim(group, before, limit) => said(store.trim(&group, before, limit).await),
         },
     }
 }

@@ -109,6 +109,16 @@ impl Error {
         Self::new(400, "ResourceNotFoundException", "message", message.into())
     }
 
+    /// CloudWatch Logs has one of that name.
+    pub fn logs_exists(message: impl Into<String>) -> Self {
+        Self::new(400, "ResourceAlreadyExistsException", "message", message.into())
+    }
+
+    /// There would be too many of something of CloudWatch Logs.
+    pub fn logs_limit_exceeded(message: impl Into<String>) -> Self {
+        Self::new(400, "LimitExceededException", "message", message.into())
+    }
+
     /// IAM has no such thing.
     pub fn no_such_entity(message: impl Into<String>) -> Self {
         Self::named(404, "NoSuchEntity", message)

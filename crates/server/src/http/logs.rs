@@ -1,13 +1,17 @@
-//! The service `logs`: as much of CloudWatch Logs as is needed to read what functions print.
+//! The service `logs`: as much of CloudWatch Logs as is needed to read what functions print, and to say how long it is kept.
 //!
-//! Requests are AWS's JSON 1.1: one path, the operation in the header `X-Amz-Target`. The log groups are those of
-//! functions; nothing is written through this service.
+//! Requests are AWS's JSON 1.1: one path, the operation in the header `X-Amz-Target`. Events come from
+//! functions only.
 
+mod create_log_group;
+mod delete_log_group;
+mod delete_retention_policy;
 mod describe_log_groups;
 mod describe_log_streams;
 mod filter_log_events;
 mod get_log_events;
 mod pattern;
+mod put_retention_policy;
 
 use everstep_api::validation::Violations;
 use everstep_core::Timestamp;
@@ -28,6 +32,12 @@ const TARGET: &str = "Logs_20140328.";
 /// An operation of CloudWatch Logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
+    /// `CreateLogGroup`
+    CreateLogGroup,
+    /// `DeleteLogGroup`
+    DeleteLogGroup,
+    /// `DeleteRetentionPolicy`
+    DeleteRetentionPolicy,
     /// `DescribeLogGroups`
     DescribeLogGroups,
     /// `DescribeLogStreams`
@@ -36,20 +46,34 @@ pub enum Operation {
     FilterLogEvents,
     /// `GetLogEvents`
     GetLogEvents,
+    /// `PutRetentionPolicy`
+    PutRetentionPolicy,
 }
 
 impl Operation {
     /// Every operation that is served.
-    pub const ALL: [Self; 4] =
-        [Self::DescribeLogGroups, Self::DescribeLogStreams, Self::FilterLogEvents, Self::GetLogEvents];
+    pub const ALL: [Self; 8] = [
+        Self::CreateLogGroup,
+        Self::DeleteLogGroup,
+        Self::DeleteRetentionPolicy,
+        Self::DescribeLogGroups,
+        Self::DescribeLogStreams,
+        Self::FilterLogEvents,
+        Self::GetLogEvents,
+        Self::PutRetentionPolicy,
+    ];
 
     /// Returns AWS's name for it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::CreateLogGroup => "CreateLogGroup",
+            Self::DeleteLogGroup => "DeleteLogGroup",
+            Self::DeleteRetentionPolicy => "DeleteRetentionPolicy",
             Self::DescribeLogGroups => "DescribeLogGroups",
             Self::DescribeLogStreams => "DescribeLogStreams",
             Self::FilterLogEvents => "FilterLogEvents",
             Self::GetLogEvents => "GetLogEvents",
+            Self::PutRetentionPolicy => "PutRetentionPolicy",
         }
     }
 
@@ -87,10 +111,14 @@ impl Operation {
 
     fn action(self) -> &'static str {
         match self {
+            Self::CreateLogGroup => "logs:CreateLogGroup",
+            Self::DeleteLogGroup => "logs:DeleteLogGroup",
+            Self::DeleteRetentionPolicy => "logs:DeleteRetentionPolicy",
             Self::DescribeLogGroups => "logs:DescribeLogGroups",
             Self::DescribeLogStreams => "logs:DescribeLogStreams",
             Self::FilterLogEvents => "logs:FilterLogEvents",
             Self::GetLogEvents => "logs:GetLogEvents",
+            Self::PutRetentionPolicy => "logs:PutRetentionPolicy",
         }
     }
 }
@@ -98,10 +126,14 @@ impl Operation {
 /// Carries out an operation.
 pub async fn serve(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
     match operation {
+        Operation::CreateLogGroup => create_log_group::handle(services, request).await,
+        Operation::DeleteLogGroup => delete_log_group::handle(services, request).await,
+        Operation::DeleteRetentionPolicy => delete_retention_policy::handle(services, request).await,
         Operation::DescribeLogGroups => describe_log_groups::handle(services, request).await,
         Operation::DescribeLogStreams => describe_log_streams::handle(services, request).await,
         Operation::FilterLogEvents => filter_log_events::handle(services, request).await,
         Operation::GetLogEvents => get_log_events::handle(services, request).await,
+        Operation::PutRetentionPolicy => put_retention_policy::handle(services, request).await,
     }
 }
 

@@ -39,6 +39,12 @@ impl From<iam::Operation> for Operation {
     }
 }
 
+impl From<logs::Operation> for Operation {
+    fn from(operation: logs::Operation) -> Self {
+        Self::Logs(operation)
+    }
+}
+
 impl From<ssm::Operation> for Operation {
     fn from(operation: ssm::Operation) -> Self {
         Self::Ssm(operation)

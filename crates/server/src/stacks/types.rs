@@ -7,6 +7,7 @@ mod cdk;
 mod forwarded;
 mod iam;
 mod lambda;
+mod logs;
 mod s3;
 mod ssm;
 
@@ -142,6 +143,7 @@ static SERVED: &[&dyn ResourceType] = &[
     &iam::role::Role,
     &iam::policy::Policy,
     &iam::managed_policy::ManagedPolicy,
+    &logs::LogGroup,
     &ssm::Parameter,
     &s3::Bucket,
     &s3::BucketPolicy,

@@ -144,8 +144,58 @@ async fn log_requests_that_make_no_sense_are_refused_in_awss_words() {
     400 InvalidParameterException: 1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1
     400 InvalidParameterException: 1 validation error detected: Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50
     400 InvalidParameterException: 1 validation error detected: Value 'Size' at 'orderBy' failed to satisfy constraint: Member must satisfy enum value set: [LogStreamName, LastEventTime]
-    501 NotImplementedException: Everstep does not serve PutLogEvents yet; of CloudWatch Logs it serves DescribeLogGroups, DescribeLogStreams, FilterLogEvents, GetLogEvents.
+    501 NotImplementedException: Everstep does not serve PutLogEvents yet; of CloudWatch Logs it serves CreateLogGroup, DeleteLogGroup, DeleteRetentionPolicy, DescribeLogGroups, DescribeLogStreams, FilterLogEvents, GetLogEvents, PutRetentionPolicy.
     "#);
     let refused = world.logs("GetLogEvents", &json!({"logStreamName": "s"})).await.json();
     assert_eq!(refused["__type"], "InvalidParameterException");
+}
+
+#[tokio::test]
+async fn groups_are_created_kept_for_so_long_and_deleted() {
+    let world = World::with_functions(300).await;
+    let mut lines = String::new();
+    for (operation, body) in [
+        ("CreateLogGroup", json!({"logGroupName": "own", "tags": {"a": "b"}})),
+        ("CreateLogGroup", json!({"logGroupName": "own"})),
+        ("CreateLogGroup", json!({"logGroupName": "n".repeat(512)})),
+        ("CreateLogGroup", json!({"logGroupName": "n".repeat(513)})),
+        ("CreateLogGroup", json!({"logGroupName": "a b"})),
+        ("PutRetentionPolicy", json!({"logGroupName": "own"})),
+        ("PutRetentionPolicy", json!({"logGroupName": "own", "retentionInDays": 2})),
+        ("PutRetentionPolicy", json!({"logGroupName": "none", "retentionInDays": 1})),
+        ("PutRetentionPolicy", json!({"logGroupName": "own", "retentionInDays": 14})),
+    ] {
+        let answer = world.logs(operation, &body).await;
+        // What is done has no body.
+        let line = if answer.body.is_empty() { answer.status.to_string() } else { answer.line() };
+        lines += &format!("{operation} {line}\n");
+    }
+    let long = "n".repeat(100);
+    let days =
+        "1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653";
+    let lines = lines.replace(&long, "LONG").replace(days, "DAYS");
+    assert_snapshot!(lines, @r"
+    CreateLogGroup 200
+    CreateLogGroup 400 ResourceAlreadyExistsException: The specified log group already exists
+    CreateLogGroup 200
+    CreateLogGroup 400 InvalidParameterException: 1 validation error detected: Value 'LONG' at 'logGroupName' failed to satisfy constraint: Member must have length less than or equal to 512
+    CreateLogGroup 400 InvalidParameterException: 1 validation error detected: Value 'a b' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+
+    PutRetentionPolicy 400 InvalidParameterException: 1 validation error detected: Value null at 'retentionInDays' failed to satisfy constraint: Member must not be null
+    PutRetentionPolicy 400 InvalidParameterException: 1 validation error detected: Value '2' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: [DAYS]
+    PutRetentionPolicy 400 ResourceNotFoundException: The specified log group does not exist.
+    PutRetentionPolicy 200
+    ");
+    let own = async || {
+        let shape = world.logs("DescribeLogGroups", &json!({"logGroupNamePrefix": "own"})).await.json();
+        shape["logGroups"][0].clone()
+    };
+    let shape = own().await;
+    assert!(shape["creationTime"].is_i64(), "{shape}");
+    assert_eq!(shape["retentionInDays"], 14);
+    world.logs("DeleteRetentionPolicy", &json!({"logGroupName": "own"})).await;
+    assert_eq!(own().await.get("retentionInDays"), None);
+    world.logs("DeleteLogGroup", &json!({"logGroupName": "own"})).await;
+    assert_eq!(own().await, Value::Null);
+    let again = world.logs("DeleteLogGroup", &json!({"logGroupName": "own"})).await.line();
+    assert_eq!(again, "400 ResourceNotFoundException: The specified log group does not exist.");
 }

@@ -25,7 +25,7 @@ pub async fn logs(store: Arc<dyn Logs>) {
         fullest_group_is_shrunk_and_only_if_there_is_too_much,
         groups_are_listed_by_prefix,
         deleted_group_is_gone_alone,
-        trimming_forgets_the_oldest_up_to_the_limit,
+        trimming_forgets_the_oldest_of_a_group_up_to_the_limit,
     );
 }
 
@@ -122,7 +122,7 @@ async fn streams_are_listed_by_prefix_with_their_times(store: Arc<dyn Logs>) {
     assert_eq!(store.streams("g", "2026/").await.unwrap(), [stream("2026/a", 1, 1), stream("2026/b", 3, 5)]);
     assert_eq!(store.streams("g", "").await.unwrap().len(), 3);
     assert!(store.streams("nowhere", "").await.unwrap().is_empty());
-    store.trim(at(2), usize::MAX).await.unwrap();
+    store.trim("g", at(2), usize::MAX).await.unwrap();
     assert_eq!(store.streams("g", "2026/").await.unwrap(), [stream("2026/b", 3, 5)]);
 }
 
@@ -171,17 +171,18 @@ async fn deleted_group_is_gone_alone(store: Arc<dyn Logs>) {
     assert!(messages(&store, &everything("g")).await.is_empty());
 }
 
-async fn trimming_forgets_the_oldest_up_to_the_limit(store: Arc<dyn Logs>) {
-    store.append("g", "s", events(&[(3, "s3"), (1, "s1")])).await.unwrap();
-    store.append("h", "t", events(&[(2, "t2"), (4, "t4")])).await.unwrap();
-    assert_eq!(store.trim(at(4), 2).await.unwrap(), 2);
-    assert_eq!(messages(&store, &everything("g")).await, ["s3"]);
-    assert_eq!(messages(&store, &everything("h")).await, ["t4"]);
-    assert_eq!(store.trim(at(4), 2).await.unwrap(), 1);
-    assert_eq!(store.trim(at(4), 2).await.unwrap(), 0);
+async fn trimming_forgets_the_oldest_of_a_group_up_to_the_limit(store: Arc<dyn Logs>) {
+    store.append("g", "s", events(&[(3, "s3"), (1, "s1"), (2, "s2"), (4, "s4")])).await.unwrap();
+    store.append("h", "t", events(&[(2, "t2")])).await.unwrap();
+    assert_eq!(store.trim("g", at(4), 2).await.unwrap(), 2);
+    assert_eq!(messages(&store, &everything("g")).await, ["s3", "s4"]);
+    assert_eq!(store.trim("g", at(4), 2).await.unwrap(), 1);
+    assert_eq!(store.trim("g", at(4), 2).await.unwrap(), 0);
+    assert_eq!(messages(&store, &everything("h")).await, ["t2"]);
+    assert_eq!(store.trim("g", at(5), 2).await.unwrap(), 1);
     assert_eq!(store.groups("").await.unwrap(), ["g", "h"]);
-    assert_eq!(messages(&store, &everything("h")).await, ["t4"]);
     store.append("g", "s", events(&[(9, "s9")])).await.unwrap();
     assert_eq!(messages(&store, &everything("g")).await, ["s9"]);
-    assert_eq!(store.trim(Timestamp::from_millis(i64::MIN), 2).await.unwrap(), 0);
+    assert_eq!(store.trim("g", Timestamp::from_millis(i64::MIN), 2).await.unwrap(), 0);
+    assert_eq!(store.trim("nowhere", at(9), 2).await.unwrap(), 0);
 }

@@ -95,17 +95,16 @@ impl Logs for Memory {
         Ok(old.len())
     }
 
-    async fn trim(&self, before: Timestamp, limit: usize) -> Result<usize, Error> {
+    async fn trim(&self, group: &str, before: Timestamp, limit: usize) -> Result<usize, Error> {
         let mut state = lock(&self.logs);
-        let events = state.groups.values().flat_map(BTreeMap::values);
+        let Some(group) = state.groups.get_mut(group) else { return Ok(0) };
+        let events = group.values();
         let mut old: Vec<(Timestamp, LogPosition)> =
             events.filter(|stored| stored.event.at < before).map(|stored| (stored.event.at, stored.position)).collect();
         old.sort_unstable();
         old.truncate(limit);
         for (_, position) in &old {
-            state.groups.values_mut().for_each(|events| {
-                events.remove(position);
-            });
+            group.remove(position);
         }
         Ok(old.len())
     }

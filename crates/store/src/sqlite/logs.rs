@@ -95,9 +95,10 @@ impl Logs for Sqlite {
         self.logs.writer.write(0, write).await
     }
 
-    async fn trim(&self, before: Timestamp, limit: usize) -> Result<usize, Error> {
+    async fn trim(&self, group: &str, before: Timestamp, limit: usize) -> Result<usize, Error> {
+        let group = group.to_owned();
         let write = move |connection: &Connection| {
-            let trimmed = trim(connection, before, limit)?;
+            let trimmed = trim(connection, &group, before, limit)?;
             space::give_back(connection)?;
             Ok(trimmed)
         };
@@ -197,11 +198,14 @@ fn stored_event(row: &Row<'_>) -> rusqlite::Result<StoredLogEvent> {
     })
 }
 
-/// Deletes the oldest events.
-fn trim(connection: &Connection, before: Timestamp, limit: usize) -> rusqlite::Result<usize> {
+/// Deletes the oldest events of a group.
+fn trim(connection: &Connection, group: &str, before: Timestamp, limit: usize) -> rusqlite::Result<usize> {
+    let Some(group) = find_group(connection, group)? else { return Ok(0) };
     let old = connection
-        .prepare_cached("SELECT position, stream FROM events WHERE at < ?1 ORDER BY at, position LIMIT ?2")?
-        .query_map(params![before.as_millis(), rows(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .prepare_cached(
+            "SELECT position, stream FROM events WHERE log_group = ?1 AND at < ?2 ORDER BY at, position LIMIT ?3",
+        )?
+        .query_map(params![group, before.as_millis(), rows(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     forget(connection, old)
 }

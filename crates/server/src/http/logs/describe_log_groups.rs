@@ -38,7 +38,14 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         .iter()
         .map(|group| {
             let arn = group_arn(services, group);
-            json!({"logGroupName": group, "arn": format!("{arn}:*"), "logGroupArn": arn, "logGroupClass": "STANDARD"})
+            let mut shape = json!({"logGroupName": group, "arn": format!("{arn}:*"), "logGroupArn": arn, "logGroupClass": "STANDARD"});
+            if let Some(known) = services.log_groups.find(group) {
+                shape["creationTime"] = known.created_at_millis.into();
+                if let Some(days) = known.retention_days {
+                    shape["retentionInDays"] = days.into();
+                }
+            }
+            shape
         })
         .collect();
     let mut shape = json!({"logGroups": shapes});
