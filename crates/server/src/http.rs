@@ -13,6 +13,7 @@ pub mod lambda;
 pub mod logs;
 mod marker;
 pub mod on_behalf;
+mod operation;
 mod query;
 pub mod request;
 pub mod s3;

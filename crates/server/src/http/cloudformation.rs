@@ -37,6 +37,7 @@ use serde_json::Value;
 
 use super::authorize::Need;
 use super::error::Error;
+use super::operation::declare_operations;
 use super::query::{self, Api};
 use super::request::{Request, Response};
 use super::{Services, marker};
@@ -55,26 +56,7 @@ const ROLE_ARN: &str = "RoleARN";
 /// Declares the operations that are served.
 macro_rules! operations {
     ($($name:ident $module:ident,)*) => {
-        /// An operation of CloudFormation.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Operation {
-            $(#[doc = concat!("`", stringify!($name), "`")] $name,)*
-        }
-
-        impl Operation {
-            /// Every operation that is served.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// Returns AWS's name for it.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-
-            /// Returns the action that its sender must be allowed.
-            pub fn action(self) -> &'static str {
-                match self { $(Self::$name => concat!("cloudformation:", stringify!($name)),)* }
-            }
-        }
+        declare_operations! { "CloudFormation", "cloudformation": $($name)* }
 
         async fn dispatch(services: &Services, operation: Operation, request: &Request) -> Result<Value, Error> {
             match operation {

@@ -21,6 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::Error;
+use super::operation::declare_operations;
 use super::query::{self, Api};
 use super::request::{Request, Response};
 use super::{Services, marker};
@@ -36,26 +37,9 @@ const API: Api = Api { namespace: "https://iam.amazonaws.com/doc/2010-05-08/" };
 /// The operations that are served, and what each is about.
 macro_rules! operations {
     ($($name:ident on $target:ident;)*) => {
-        /// An operation of IAM.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Operation {
-            $(#[doc = concat!("`", stringify!($name), "`")] $name,)*
-        }
+        declare_operations! { "IAM", "iam": $($name)* }
 
         impl Operation {
-            /// Every operation that is served.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// Returns AWS's name for it.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-
-            /// Returns the action that its sender must be allowed.
-            pub fn action(self) -> &'static str {
-                match self { $(Self::$name => concat!("iam:", stringify!($name)),)* }
-            }
-
             fn target(self) -> Target {
                 match self { $(Self::$name => Target::$target,)* }
             }

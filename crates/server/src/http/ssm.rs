@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::authorize::Need;
 use super::error::Error;
+use super::operation::declare_operations;
 use super::request::{Request, Response};
 use super::{Services, marker};
 use crate::parameters::{Parameter, ParameterVersion};
@@ -26,26 +27,9 @@ const TARGET: &str = "AmazonSSM.";
 
 macro_rules! operations {
     ($($name:ident on $target:ident;)*) => {
-        /// An operation of the Parameter Store.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Operation {
-            $(#[doc = concat!("`", stringify!($name), "`")] $name,)*
-        }
+        declare_operations! { "the Parameter Store", "ssm": $($name)* }
 
         impl Operation {
-            /// Every operation that is served.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// Returns AWS's name for it.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-
-            /// Returns the action that its sender must be allowed.
-            pub fn action(self) -> &'static str {
-                match self { $(Self::$name => concat!("ssm:", stringify!($name)),)* }
-            }
-
             fn target(self) -> Target {
                 match self { $(Self::$name => Target::$target,)* }
             }

@@ -9,7 +9,7 @@ mod deploy;
 mod resource;
 mod revert;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -143,6 +143,12 @@ impl Job {
 
     fn resources(&self) -> MutexGuard<'_, BTreeMap<String, Resource>> {
         self.resources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns which resources each needs, by what there is now.
+    fn needs(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let needs = |resource: &Resource| resource.thing.iter().flat_map(|thing| thing.needs.clone()).collect();
+        self.resources().iter().map(|(logical_id, resource)| (logical_id.clone(), needs(resource))).collect()
     }
 
     fn resource(&self, logical_id: &str) -> Option<Resource> {

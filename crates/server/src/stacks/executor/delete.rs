@@ -1,6 +1,5 @@
 //! Deleting what a stack has made: all of it, or what a creation that failed had made so far.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::document::Resource;
@@ -63,19 +62,11 @@ pub async fn undo(job: Arc<Job>) -> Result<Step, Error> {
 
 /// Deletes every thing there is, those that nobody needs first. Returns what could not be deleted.
 async fn all(job: &Arc<Job>, because: Because) -> Result<Vec<String>, Result<Step, Error>> {
-    let needs: BTreeMap<String, BTreeSet<String>> = job
-        .resources()
-        .iter()
-        .map(|(logical_id, resource)| {
-            let needs = resource.thing.iter().flat_map(|thing| thing.needs.clone()).collect();
-            (logical_id.clone(), needs)
-        })
-        .collect();
     let work = |logical_id: String| {
         let job = job.clone();
         async move { one(&job, &logical_id, because).await }
     };
-    let failed = graph::run(graph::reversed(&needs), RESOURCES_AT_ONCE, AfterFailure::GoOn, work).await;
+    let failed = graph::run(graph::reversed(&job.needs()), RESOURCES_AT_ONCE, AfterFailure::GoOn, work).await;
     Ok(sort(failed)?.into_iter().map(|(logical_id, _)| logical_id).collect())
 }
 

@@ -1,6 +1,5 @@
 //! Changing resources back to what they were before an update that failed.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::document::{Change, Resource};
@@ -13,19 +12,11 @@ use crate::limits::RESOURCES_AT_ONCE;
 
 /// Changes everything back.
 pub async fn step(job: Arc<Job>) -> Result<Step, Error> {
-    let needs: BTreeMap<String, BTreeSet<String>> = job
-        .resources()
-        .iter()
-        .map(|(logical_id, resource)| {
-            let needs = resource.thing.iter().flat_map(|thing| thing.needs.clone()).collect();
-            (logical_id.clone(), needs)
-        })
-        .collect();
     let work = |logical_id: String| {
         let job = job.clone();
         async move { one(&job, &logical_id).await }
     };
-    let failed = graph::run(needs, RESOURCES_AT_ONCE, AfterFailure::GoOn, work).await;
+    let failed = graph::run(job.needs(), RESOURCES_AT_ONCE, AfterFailure::GoOn, work).await;
     let failed = match sort(failed) {
         Ok(failed) => failed,
         Err(ended) => return ended,
