@@ -522,3 +522,26 @@ async fn executions_of_others_are_named_by_their_arn() {
     let get = async |who: &Holder| world.send_as(who, "lambda", "GET", &execution(&arn), "").await.status;
     assert_eq!((get(&ann).await, get(&bob).await), (200, 403));
 }
+
+#[tokio::test]
+async fn code_and_templates_come_from_objects_that_their_sender_may_read() {
+    let world = World::with_functions(300).await;
+    let ann = world.user("ann", None).await;
+    let update = async |policy: &str| {
+        world.put_user_policy("ann", policy).await;
+        let body = json!({"S3Bucket": "b", "S3Key": "k"}).to_string();
+        let code = world.send_as(&ann, "lambda", "PUT", "/2015-03-31/functions/plain/code", &body).await;
+        let template = format!("Action=ValidateTemplate&TemplateURL=http://{}/b/k", world.address());
+        let template = world.send_as(&ann, "cloudformation", "POST", "/", &template).await;
+        format!("{}\n{}", code.line(), element(&template, "Message"))
+    };
+    let others = ["lambda:*", "cloudformation:*"];
+    let denied = update(&allow(&others, &["*"])).await;
+    let allowed = update(&allow(&["lambda:*", "cloudformation:*", "s3:GetObject"], &["*"])).await;
+    assert_snapshot!(redacted(&format!("{denied}\n{allowed}")), @r"
+    403 AccessDeniedException: Your access has been denied by S3, please make sure your request credentials have permission to GetObject for b/k. S3 Error Code: AccessDenied. S3 Error Message: Access Denied
+    S3 error: Access Denied. TemplateURL: http://<address>/b/k
+    400 InvalidParameterValueException: Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist
+    S3 error: no bucket `b`. TemplateURL: http://<address>/b/k
+    ");
+}
