@@ -1,0 +1,148 @@
+//! HTTP/1.1 for the two places that a function talks to: the Runtime API, and Lambda's own.
+//!
+//! One connection is kept for each, and polled by whoever has a request on it.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HttpError {
+    #[error("`{0}` is not the address of a service")]
+    Address(String),
+    #[error("no connection to {address}")]
+    Connect { address: String, source: std::io::Error },
+    #[error("the connection broke")]
+    Broken(#[from] hyper::Error),
+}
+
+type Connection = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
+
+/// A service that is spoken to over one connection.
+pub(crate) struct Client {
+    address: Address,
+    tls: Option<TlsConnector>,
+    idle: Mutex<Option<Open>>,
+}
+
+struct Address {
+    host: String,
+    port: u16,
+}
+
+struct Open {
+    sender: http1::SendRequest<Full<Bytes>>,
+    connection: Connection,
+}
+
+impl Client {
+    /// Makes a client of the service at `endpoint`: `http://…` or `https://…`. It connects when it is first used.
+    pub(crate) fn new(endpoint: &str) -> Result<Self, HttpError> {
+        let unusable = || HttpError::Address(endpoint.to_owned());
+        let uri: Uri = endpoint.parse().map_err(|_| unusable())?;
+        let is_tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") | None => false,
+            Some(_) => return Err(unusable()),
+        };
+        let host = uri.host().ok_or_else(unusable)?.to_owned();
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let tls = is_tls.then(tls_connector);
+        Ok(Self { address: Address { host, port }, tls, idle: Mutex::default() })
+    }
+
+    /// Returns what `Host` has to say.
+    pub(crate) fn host(&self) -> String {
+        let Address { host, port } = &self.address;
+        let is_usual = *port == if self.tls.is_some() { 443 } else { 80 };
+        if is_usual { host.clone() } else { format!("{host}:{port}") }
+    }
+
+    /// Makes a request. A connection that the service closed meanwhile is opened anew, once.
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, HttpError> {
+        let mut idle = self.idle.lock().await;
+        if let Some(mut open) = idle.take().filter(|open| !open.sender.is_closed()) {
+            match exchange(&mut open, request.clone()).await {
+                Ok(response) => {
+                    *idle = Some(open);
+                    return Ok(response);
+                }
+                // The service may close an idle connection; that it did shows only now.
+                Err(error) if error.is_closed() || error.is_canceled() || error.is_incomplete_message() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut open = self.connect().await?;
+        let response = exchange(&mut open, request).await?;
+        *idle = Some(open);
+        Ok(response)
+    }
+
+    async fn connect(&self) -> Result<Open, HttpError> {
+        let Address { host, port } = &self.address;
+        let failed = |source| HttpError::Connect { address: format!("{host}:{port}"), source };
+        let stream = TcpStream::connect((host.trim_matches(['[', ']']), *port)).await.map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        match &self.tls {
+            None => open(TokioIo::new(stream)).await,
+            Some(tls) => {
+                let name = ServerName::try_from(host.clone()).map_err(|_| HttpError::Address(host.clone()))?;
+                open(TokioIo::new(tls.connect(name, stream).await.map_err(failed)?)).await
+            }
+        }
+    }
+}
+
+async fn open<S>(stream: S) -> Result<Open, HttpError>
+where
+    S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::handshake(stream).await?;
+    Ok(Open { sender, connection: Box::pin(connection) })
+}
+
+/// Makes a request and reads the whole answer, while it drives the connection.
+async fn exchange(open: &mut Open, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, hyper::Error> {
+    let Open { sender, connection } = open;
+    let mut answer = pin!(async {
+        sender.ready().await?;
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
+    });
+    let mut is_over = false;
+    poll_fn(|context| {
+        loop {
+            if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+                return Poll::Ready(answer);
+            }
+            // After the connection ended, the answer is there or will never be.
+            if is_over {
+                return Poll::Pending;
+            }
+            match connection.as_mut().poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => is_over = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            }
+        }
+    })
+    .await
+}
+
+fn tls_connector() -> TlsConnector {
+    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
