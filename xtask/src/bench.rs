@@ -7,10 +7,14 @@ use clap::Args;
 use crate::run::{cargo, root, run, say, target};
 use crate::test::{RUNTIMES, packages};
 
+/// The release of Restate's server that is measured beside.
+const RESTATE: &str = "@restatedev/restate-server@1.7.12";
+
 /// Measure the release build.
 #[derive(Args)]
 pub struct Bench {
-    /// Measure only this; may be repeated: checkpoints, workflows, memory, startup, lateness, history, retention
+    /// Measure only this; may be repeated: checkpoints, workflows, memory, startup, lateness, history, rust,
+    /// retention
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Measure for a shorter time, with fewer executions
@@ -45,6 +49,10 @@ impl Bench {
             "--json".into(),
             path(target().join("bench.json")),
         ];
+        if self.only.is_empty() || self.only.iter().any(|name| name == "rust") {
+            let (server, service) = restate()?;
+            arguments.extend(["--restate-server".into(), path(server), "--restate-service".into(), path(service)]);
+        }
         if self.only.is_empty() && !self.quick {
             arguments.extend(["--page".into(), path(root().join("docs/benchmarks.md"))]);
         }
@@ -53,4 +61,25 @@ impl Bench {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         run(&path(target().join("release/everstep-bench")), &arguments, &[])
     }
+}
+
+/// Installs Restate's server, and builds the service that takes ten steps on it.
+fn restate() -> anyhow::Result<(PathBuf, PathBuf)> {
+    say("installing Restate's server and building a service of its Rust SDK");
+    let tools = root().join("target/tools/restate");
+    std::fs::create_dir_all(&tools)?;
+    run(
+        "npm",
+        &["install", "--silent", "--no-fund", "--no-audit", "--prefix", &tools.display().to_string(), RESTATE],
+        &[],
+    )?;
+    let built = target().join("restate");
+    let manifest = "crates/bench/restate/Cargo.toml";
+    let target_directory = built.display().to_string();
+    run(
+        &cargo(),
+        &["build", "--quiet", "--release", "--manifest-path", manifest, "--target-dir", &target_directory],
+        &[],
+    )?;
+    Ok((tools.join("node_modules/.bin/restate-server"), built.join("release/restate-ten-steps")))
 }

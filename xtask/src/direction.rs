@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::run::{cargo, output};
 
 /// A crate and the crates of the workspace that it may use. Tests may use more.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("everstep-core", &[]),
     ("everstep-iam", &[]),
     ("everstep-api", &["everstep-core"]),
@@ -28,11 +28,20 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "everstep-worker",
         ],
     ),
+    ("everstep", &[]),
     ("everstep-client", &[]),
     ("everstep-cli", &["everstep-client", "everstep-core", "everstep-server", "everstep-store", "everstep-template"]),
     (
         "everstep-bench",
-        &["everstep-api", "everstep-client", "everstep-core", "everstep-engine", "everstep-store", "everstep-worker"],
+        &[
+            "everstep",
+            "everstep-api",
+            "everstep-client",
+            "everstep-core",
+            "everstep-engine",
+            "everstep-store",
+            "everstep-worker",
+        ],
     ),
     ("xtask", &[]),
 ];

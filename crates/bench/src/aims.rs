@@ -34,7 +34,7 @@ const SLOW_FLUSH_MILLIS: f64 = 2.0;
 pub const BARE_FLUSH: &str = "checkpoints/64/bare-flush";
 
 /// Every aim, by the id of its figure.
-const AIMS: [(&str, When, Aim); 20] = [
+const AIMS: [(&str, When, Aim); 25] = [
     ("checkpoints/64/rate", When::Always, Aim::AtLeast(7_500.0)),
     ("checkpoints/64/cpu", When::Always, Aim::AtMost(130.0)),
     ("checkpoints/1/flushes", When::Always, Aim::AtMost(1.05)),
@@ -44,6 +44,11 @@ const AIMS: [(&str, When, Aim); 20] = [
     ("checkpoints/64/written", When::SlowDisk, Aim::AtMost(3.0 * 1024.0)),
     ("workflows/javascript/ratio", When::Always, Aim::AtLeast(0.75)),
     ("workflows/python/ratio", When::Always, Aim::AtLeast(0.9)),
+    ("rust/64/rate", When::Always, Aim::AtLeast(7_500.0)),
+    ("rust/64/cpu", When::Always, Aim::AtMost(130.0)),
+    ("rust/ratio/default", When::Always, Aim::AtLeast(4.0)),
+    ("rust/ratio/2", When::Always, Aim::AtLeast(2.0)),
+    ("rust/ratio/p50", When::Always, Aim::AtMost(0.5)),
     ("memory/idle", When::Always, Aim::AtMost(30.0)),
     ("memory/sleeper/10000", When::Always, Aim::AtMost(400.0)),
     ("memory/sleeper/100000", When::Always, Aim::AtMost(400.0)),

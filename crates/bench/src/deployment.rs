@@ -16,6 +16,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::figure::Distribution;
+use crate::ten_steps;
 use crate::worker::{Job, Steps};
 
 /// The name of the native worker as a function.
@@ -26,11 +27,21 @@ const EXECUTION_TIMEOUT_SECONDS: u32 = 900;
 
 /// Creates the native worker: this program, as a bootstrap.
 pub async fn create_native(client: &Client) -> anyhow::Result<()> {
+    create(client, NATIVE, "provided.al2023", "bootstrap", &this_program()?).await
+}
+
+/// Creates the function of the Rust SDK: this program, too.
+pub async fn create_ten_steps(client: &Client) -> anyhow::Result<()> {
+    create(client, ten_steps::HANDLER, "provided.al2023", ten_steps::HANDLER, &this_program()?).await
+}
+
+/// Packs this program as a bootstrap.
+fn this_program() -> anyhow::Result<Vec<u8>> {
     let program = fs::read(std::env::current_exe()?)?;
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755).compression_level(Some(1)))?;
     zip.write_all(&program)?;
-    create(client, NATIVE, "provided.al2023", "bootstrap", &zip.finish()?.into_inner()).await
+    Ok(zip.finish()?.into_inner())
 }
 
 /// Creates a function of a code package that the tests deploy as well.

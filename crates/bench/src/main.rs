@@ -13,9 +13,11 @@ mod machine;
 mod measure;
 mod process;
 mod report;
+mod restate;
 mod seed;
 mod server;
 mod stub;
+mod ten_steps;
 mod worker;
 
 use std::path::PathBuf;
@@ -41,6 +43,12 @@ struct Arguments {
     /// The code packages `python.zip` and `javascript.zip`
     #[arg(long, value_name = "DIR")]
     packages: PathBuf,
+    /// Restate's server, for `rust`
+    #[arg(long, value_name = "FILE", requires = "restate_service")]
+    restate_server: Option<PathBuf>,
+    /// The service of Restate that takes ten steps
+    #[arg(long, value_name = "FILE")]
+    restate_service: Option<PathBuf>,
     /// Measure only this; may be repeated
     #[arg(long, value_name = "NAME")]
     only: Vec<Measure>,
@@ -57,6 +65,9 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let done = match std::env::var("AWS_LAMBDA_RUNTIME_API") {
+        Ok(_) if std::env::var("_HANDLER").as_deref() == Ok(ten_steps::HANDLER) => {
+            one_thread().block_on(ten_steps::run()).map_err(anyhow::Error::from)
+        }
         Ok(runtime_api) => one_thread().block_on(worker::run(&runtime_api)),
         Err(_) => many_threads().block_on(report::run(Arguments::parse())),
     };

@@ -5,6 +5,7 @@ mod history;
 mod lateness;
 mod memory;
 mod retention;
+mod rust;
 mod startup;
 mod workflows;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::figure::Figures;
+use crate::restate::Programs;
 use crate::server::Binary;
 
 /// What can be measured.
@@ -33,6 +35,8 @@ pub enum Measure {
     Lateness,
     /// What a checkpoint costs at the end of a long history
     History,
+    /// Executions of ten steps by the Rust SDK, beside Restate
+    Rust,
     /// Checkpoints while a hundred thousand executions are forgotten
     Retention,
 }
@@ -45,6 +49,8 @@ pub struct Context {
     pub scratch: TempDir,
     /// Where the code packages are.
     pub packages: PathBuf,
+    /// The programs of Restate, if they are there.
+    pub restate: Option<Programs>,
     /// Whether to be quick.
     pub quick: bool,
 }
@@ -71,6 +77,7 @@ impl Measure {
             Self::Startup => "Start to serving",
             Self::Lateness => "Lateness",
             Self::History => "Length of history",
+            Self::Rust => "Ten steps by the Rust SDK, beside Restate",
             Self::Retention => "Retention",
         }
     }
@@ -84,6 +91,7 @@ impl Measure {
             Self::Startup => startup::run(run).await,
             Self::Lateness => lateness::run(run).await,
             Self::History => history::run(run).await,
+            Self::Rust => rust::run(run).await,
             Self::Retention => retention::run(run).await,
         }
     }

@@ -14,6 +14,7 @@ use crate::aims::Aim;
 use crate::figure::{Figure, Figures, Unit};
 use crate::machine;
 use crate::measure::{Context, Measure};
+use crate::restate::Programs;
 use crate::server::Binary;
 
 /// Everything that was found.
@@ -42,10 +43,12 @@ Aims are for two cores.
 
 /// Measures, prints, writes.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { everstep, scratch, runtimes, packages, only, quick, json, page } = arguments;
+    let Arguments { everstep, scratch, runtimes, packages, restate_server, restate_service, only, quick, json, page } =
+        arguments;
+    let restate = restate_server.zip(restate_service).map(|(server, service)| Programs { server, service });
     fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
     let scratch = tempfile::Builder::new().prefix("bench-").tempdir_in(scratch)?;
-    let run = Context { binary: Binary { everstep, runtimes }, scratch, packages, quick };
+    let run = Context { binary: Binary { everstep, runtimes }, scratch, packages, restate, quick };
     let wanted = if only.is_empty() { Measure::value_variants().to_vec() } else { only };
     let mut report = Report { machine: machine::facts(), quick, measures: Vec::new() };
     for measure in wanted {
