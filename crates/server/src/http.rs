@@ -27,14 +27,16 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::extract::ConnectInfo;
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use everstep_core::id::RequestId;
 use everstep_engine::{Engine, new_request_id};
 use everstep_store::Logs;
 use everstep_store::sqlite::Sqlite;
 use everstep_worker::code;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::watch;
 use tracing::debug;
 
 use crate::access::{Found, Keys, NotOpened, Principal};
@@ -119,11 +121,17 @@ impl Services {
     }
 }
 
-/// Makes the router that serves every request.
-pub fn router(services: Arc<Services>) -> axum::Router {
+/// Makes the router that serves every request, until those under way are cut off.
+pub fn router(services: Arc<Services>, cut_off: watch::Receiver<bool>) -> axum::Router {
     axum::Router::new().fallback(move |request: axum::extract::Request| {
-        let services = Arc::clone(&services);
-        async move { serve(&services, request).await }
+        let (services, mut cut_off) = (Arc::clone(&services), cut_off.clone());
+        async move {
+            tokio::select! {
+                biased;
+                response = serve(&services, request) => response,
+                _ = cut_off.wait_for(|is_cut_off| *is_cut_off) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            }
+        }
     })
 }
 

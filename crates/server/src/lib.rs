@@ -83,6 +83,7 @@ pub struct Server {
     sandbox: Arc<Sandbox>,
     stop: watch::Sender<bool>,
     stop_logs: watch::Sender<bool>,
+    cut_off: watch::Sender<bool>,
     http: JoinHandle<()>,
     task_loop: JoinHandle<()>,
     executor: JoinHandle<()>,
@@ -172,7 +173,8 @@ impl Server {
         });
         let retention = tokio::spawn(log_groups::run(log_groups, durable_clock.clone(), stopped.clone()));
         let executor = tokio::spawn(executor::run(services.clone(), begun, stopped.clone()));
-        let router = http::router(services).into_make_service_with_connect_info::<Peer>();
+        let (cut_off, is_cut_off) = watch::channel(false);
+        let router = http::router(services, is_cut_off).into_make_service_with_connect_info::<Peer>();
         // What is tapped tells its peer's address.
         let listener = listeners.tap_io(|_| {});
         let http = tokio::spawn(async move {
@@ -195,6 +197,7 @@ impl Server {
             sandbox,
             stop,
             stop_logs,
+            cut_off,
             http,
             task_loop,
             executor,
@@ -242,10 +245,27 @@ impl Server {
         &self.supervisor
     }
 
-    /// Ends it. What was acknowledged stays; what was under way is done again after the next start.
-    pub async fn stop(self) {
+    /// Ends it. What was acknowledged stays; what was under way is done again after the next start. Returns whether nothing
+    /// works with the store any more, so that its files are in order and free for the next server.
+    pub async fn stop(self) -> bool {
+        // Each by its name: what stayed in `self` would hold the store up to the end.
         let Self {
-            stop, stop_logs, mut http, task_loop, mut executor, retention, supervisor, log_writer, store, ..
+            addresses: _,
+            clock: _,
+            urls: _,
+            certificates: _,
+            keys,
+            supervisor,
+            sandbox: _,
+            stop,
+            stop_logs,
+            cut_off,
+            mut http,
+            task_loop,
+            mut executor,
+            retention,
+            log_writer,
+            store,
         } = self;
         stop.send_replace(true);
         let _ = task_loop.await;
@@ -258,22 +278,27 @@ impl Server {
         // Callers that wait for an execution would keep the listener; they ask again after the restart.
         if tokio::time::timeout(DRAIN_LIMIT, &mut http).await.is_err() {
             info!("requests under way were cut off");
+            cut_off.send_replace(true);
             http.abort();
         }
         supervisor.shutdown().await;
         stop_logs.send_replace(true);
         let _ = log_writer.await;
+        // Both know the keys, which are in the store.
+        drop((supervisor, keys));
         // What was cut off lets go of the store as soon as it notices; whoever starts next needs it.
         let released = async {
             while Arc::strong_count(&store) > 1 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        if tokio::time::timeout(DRAIN_LIMIT, released).await.is_err() {
+        let is_released = tokio::time::timeout(DRAIN_LIMIT, released).await.is_ok();
+        if !is_released {
             tracing::warn!("something still works with the store");
         }
         let Statistics { items, transactions, flushes, .. } = store.statistics();
         info!(items, transactions, flushes, "stopped: what was written since the start");
+        is_released
     }
 }
 

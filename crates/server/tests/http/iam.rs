@@ -478,7 +478,7 @@ async fn functions_of_a_store_from_before_roles_keep_their_roles_once() {
     create["Role"] = format!("{ARN}role/old").into();
     world.create(create).await;
     let (server, directory) = (world.server, world.directory);
-    server.stop().await;
+    assert!(server.stop().await);
     // As it was before there were roles.
     let store = Sqlite::open(directory.path()).unwrap();
     for kind in [Kind::Role, Kind::Birth] {

@@ -18,6 +18,7 @@ mod requests;
 mod s3;
 mod signatures;
 mod ssm;
+mod stopping;
 mod streaming;
 mod sts;
 mod world;

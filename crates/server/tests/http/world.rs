@@ -65,10 +65,15 @@ impl World {
         Self::open(tempfile::tempdir().unwrap(), change).await
     }
 
+    /// Stops the server, and checks that nothing goes on.
+    pub(crate) async fn stopped(self) -> TempDir {
+        assert!(self.server.stop().await, "something still works with the store");
+        self.directory
+    }
+
     /// The same world after a restart of its server.
     pub(crate) async fn restarted(self) -> Self {
-        self.server.stop().await;
-        Self::open(self.directory, |_| {}).await
+        Self::open(self.stopped().await, |_| {}).await
     }
 
     /// A world on a directory where there was one before.
@@ -367,7 +372,7 @@ pub(crate) fn allow(actions: &[&str], resources: &[&str]) -> String {
     json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
 }
 
-async fn exchange(address: SocketAddr, wire: &Wire) -> Answer {
+pub(crate) async fn exchange(address: SocketAddr, wire: &Wire) -> Answer {
     let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
     let mut head = format!("{} {} HTTP/1.1\r\n", wire.method, wire.path);
     for (name, value) in &wire.headers {
