@@ -27,6 +27,9 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// Returns documents of a kind whose keys follow `after`, in the order of their keys, at most `limit`.
     async fn list(&self, kind: Kind, after: Option<&str>, limit: usize) -> Result<Vec<(String, Document)>, Error>;
+
+    /// Returns when every write that was asked for before is done or refused, also those whose callers have gone away.
+    async fn settle(&self) -> Result<(), Error>;
 }
 
 /// What a document is about. Stored by name: never rename one.

@@ -21,6 +21,7 @@ pub async fn catalog(store: Arc<dyn Catalog>) {
         kinds_do_not_mix,
         list_pages_in_the_order_of_keys,
         one_of_rival_writers_succeeds,
+        once_settled_no_write_is_under_way,
     );
 }
 
@@ -120,4 +121,18 @@ async fn one_of_rival_writers_succeeds(store: Arc<dyn Catalog>) {
     }
     assert_eq!(winners.len(), 1);
     assert_eq!(store.get(Kind::Function, "a").await.unwrap().unwrap().revision, winners[0]);
+}
+
+async fn once_settled_no_write_is_under_way(store: Arc<dyn Catalog>) {
+    for number in 0..20 {
+        let key = number.to_string();
+        // Whoever asked goes away.
+        tokio::select! {
+            biased;
+            _ = store.put(Kind::Function, &key, None, "x".repeat(100_000)) => {}
+            () = std::future::ready(()) => {}
+        }
+    }
+    store.settle().await.unwrap();
+    assert_eq!(store.list(Kind::Function, None, 100).await.unwrap().len(), 20);
 }

@@ -57,4 +57,8 @@ impl Catalog for Memory {
         let of_kind = following.take_while(|((other, _), _)| *other == kind);
         Ok(of_kind.take(limit).map(|((_, key), document)| (key.clone(), document.clone())).collect())
     }
+
+    async fn settle(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }

@@ -66,6 +66,11 @@ impl Catalog for Sqlite {
         };
         self.main.readers.read(read).await
     }
+
+    async fn settle(&self) -> Result<(), Error> {
+        // Whatever is queued comes first.
+        self.main.writer.write(0, |_| Ok(())).await
+    }
 }
 
 fn document(row: &Row<'_>) -> rusqlite::Result<Document> {
