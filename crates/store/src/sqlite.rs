@@ -46,8 +46,9 @@ pub struct Sqlite {
 /// A file with the threads that serve it.
 #[derive(Debug)]
 struct Served {
-    writer: Writer,
     readers: Readers,
+    /// Dropped after the readers: the last connection moves the write-ahead log into the file, and only one that writes can.
+    writer: Writer,
     counters: Arc<Counters>,
 }
 
@@ -85,7 +86,7 @@ impl Served {
         let connection = database.open()?;
         let counters = Arc::new(Counters::default());
         let writer = Writer::start(database.clone(), connection, Arc::clone(&counters))?;
-        Ok(Self { writer, readers: Readers::new(database), counters })
+        Ok(Self { readers: Readers::new(database), writer, counters })
     }
 }
 
