@@ -57,6 +57,7 @@ impl Stub {
             handler: "app.handler".into(),
             code_dir: code.canonicalize()?,
             layers_dir: None,
+            pins: Vec::new(),
             timeout: Duration::from_secs(60),
             memory_mb: 512,
             tmp_mb: everstep_worker::limits::TMP_MB_DEFAULT,

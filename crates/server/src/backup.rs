@@ -54,7 +54,7 @@ pub struct Entry {
 /// Where copies of the databases lie until they are sent, below the data directory.
 const TEMPORARY: &str = ".backup-";
 
-/// Writes a backup of a store that is at work. Nothing may be deleted from its buckets meanwhile.
+/// Writes a backup of a store that is at work. No code may be deleted meanwhile, and nothing from its buckets.
 ///
 /// # Errors
 /// If something cannot be read or written. Then `output` holds no manifest.

@@ -7,7 +7,7 @@ use everstep_api::layer::LayerReference;
 use everstep_core::id::Place;
 use everstep_core::limits::PAGE_ITEMS_MAX;
 use everstep_store::{Catalog, Error as StoreError, Kind, Revision};
-use everstep_worker::code;
+use everstep_worker::code::{self, Pin};
 use everstep_worker::limits::CODE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -177,7 +177,7 @@ impl Layers {
         let mut names = Vec::new();
         let mut used = Vec::new();
         for arn in arns {
-            let missing = || Error::invalid_parameter(format!("Layer version {arn} does not exist."));
+            let missing = || no_layer(arn);
             let reference = LayerReference::parse(arn).filter(|_| arn.starts_with("arn:"));
             let Some(LayerReference { name, version: Some(version), .. }) =
                 reference.filter(|reference| reference.is_in(&self.place))
@@ -202,13 +202,19 @@ pub fn digests(layers: &[UsedLayer]) -> Vec<String> {
     layers.iter().map(|layer| layer.code.digest.clone()).collect()
 }
 
-/// Gets the layers of a function ready, if they and its code are not too large together.
+/// Gets the layers of a function ready, if they and its code are not too large together. Returns what keeps them in the
+/// store until the function's document names them.
 ///
 /// # Errors
-/// AWS's, if they are.
-pub async fn prepare(store: &Arc<code::Store>, code: &CodeFacts, layers: &[UsedLayer]) -> Result<(), Error> {
+/// AWS's, if they are, or if one was deleted meanwhile.
+pub async fn prepare(store: &Arc<code::Store>, code: &CodeFacts, layers: &[UsedLayer]) -> Result<Vec<Pin>, Error> {
     if layers.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
+    }
+    let replaced = || Error::conflict("The operation cannot be performed at this time. An update is in progress.");
+    let mut pins = vec![store.pin(&code.digest).ok_or_else(replaced)?];
+    for UsedLayer { arn, code } in layers {
+        pins.push(store.pin(&code.digest).ok_or_else(|| no_layer(arn))?);
     }
     let (store, code, digests) = (Arc::clone(store), code.digest.clone(), digests(layers));
     let prepared = tokio::task::spawn_blocking(move || {
@@ -216,18 +222,23 @@ pub async fn prepare(store: &Arc<code::Store>, code: &CodeFacts, layers: &[UsedL
         for digest in &digests {
             bytes += store.unzipped_bytes(digest)?;
         }
-        if check_size(bytes).is_ok() {
-            store.merge(&digests)?;
-        }
-        Ok::<_, code::Error>(bytes)
+        let merge = check_size(bytes).is_ok().then(|| store.merge(&digests)).transpose()?;
+        Ok::<_, code::Error>((bytes, merge))
     });
     match prepared.await.expect("merging does not panic") {
-        Ok(bytes) => check_size(bytes),
+        Ok((bytes, merge)) => {
+            pins.extend(merge);
+            check_size(bytes).map(|()| pins)
+        }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "layers could not be merged");
             Err(Error::service("The layers could not be merged; the server's log says why."))
         }
     }
+}
+
+fn no_layer(arn: &str) -> Error {
+    Error::invalid_parameter(format!("Layer version {arn} does not exist."))
 }
 
 /// Checks what code and layers come to together, in bytes.

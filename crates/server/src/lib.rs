@@ -14,6 +14,7 @@ pub mod listen;
 pub mod runtimes;
 pub mod stacks;
 
+mod code_sweep;
 mod concurrency;
 mod destinations;
 mod documents;
@@ -88,6 +89,7 @@ pub struct Server {
     task_loop: JoinHandle<()>,
     executor: JoinHandle<()>,
     retention: JoinHandle<()>,
+    code_sweep: JoinHandle<()>,
     log_writer: JoinHandle<()>,
     store: Arc<Sqlite>,
 }
@@ -135,6 +137,9 @@ impl Server {
         let (stacks, begun) = Stacks::open(catalog.clone(), config.place());
         let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
         let code = Arc::new(code::Store::new(&config.data));
+        let code_names =
+            code_sweep::Documents { catalog: catalog.clone(), functions: functions.clone(), layers: layers.clone() };
+        code.remove_leftovers()?;
         let objects = Arc::new(Objects::open(catalog.clone(), &config.data).await.context("cannot open the buckets")?);
         objects.be_born_with(&born_with(&config.place()), now_millis).await?;
         let runner = Arc::new(Runner::new(functions.clone(), code.clone(), keys.clone(), supervisor.clone()));
@@ -171,6 +176,7 @@ impl Server {
             store: store.clone(),
             data: config.data.clone(),
         });
+        let code_sweep = tokio::spawn(code_sweep::run(services.code.clone(), code_names, stopped.clone()));
         let retention = tokio::spawn(log_groups::run(log_groups, durable_clock.clone(), stopped.clone()));
         let executor = tokio::spawn(executor::run(services.clone(), begun, stopped.clone()));
         let (cut_off, is_cut_off) = watch::channel(false);
@@ -202,6 +208,7 @@ impl Server {
             task_loop,
             executor,
             retention,
+            code_sweep,
             log_writer,
             store,
         })
@@ -264,12 +271,14 @@ impl Server {
             task_loop,
             mut executor,
             retention,
+            code_sweep,
             log_writer,
             store,
         } = self;
         stop.send_replace(true);
         let _ = task_loop.await;
         let _ = retention.await;
+        let _ = code_sweep.await;
         // A resource that is being made is made; what comes after it is for the next start.
         if tokio::time::timeout(DRAIN_LIMIT, &mut executor).await.is_err() {
             info!("work on stacks was cut off");

@@ -93,6 +93,9 @@ pub(crate) const LOG_GROUPS_KEPT_MAX: usize = 10_000;
 /// Longest name of a log group, in characters. Source: CloudWatch Logs API, `LogGroupName`.
 pub(crate) const LOG_GROUP_NAME_CHARACTERS_MAX: usize = 512;
 
+/// How long to wait between two looks for code that nobody needs any more. Everstep's own: a stack that is deleted is one look.
+pub(crate) const CODE_SWEEP_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long to wait before old log lines are looked for again. Everstep's own.
 pub(crate) const LOG_RETENTION_PAUSE: Duration = Duration::from_secs(3_600);
 

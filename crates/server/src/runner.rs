@@ -115,10 +115,10 @@ impl Runner {
     ) -> Result<Arc<everstep_worker::Function>, Error> {
         check_tenant(configuration, tenant_id.as_deref())?;
         let runtime = configuration.runtime.parse().map_err(|error| Error::invalid_parameter(format!("{error}")))?;
-        let code_dir = self.code.path(&configuration.code.digest).ok_or_else(|| {
+        let code = self.code.pin(&configuration.code.digest).ok_or_else(|| {
             Error::service(format!("The code of function `{name}` is not in the data directory: upload it again."))
         })?;
-        let layers_dir = match &configuration.layers[..] {
+        let layers = match &configuration.layers[..] {
             [] => None,
             // They are there already, but for the first time after a restore.
             layers => Some(self.code.merge(&layers::digests(layers)).map_err(|error| {
@@ -138,8 +138,9 @@ impl Runner {
             role: configuration.role.clone(),
             runtime,
             handler: configuration.handler.clone(),
-            code_dir,
-            layers_dir,
+            code_dir: code.dir().to_path_buf(),
+            layers_dir: layers.as_ref().map(|layers| layers.dir().to_path_buf()),
+            pins: [code].into_iter().chain(layers).collect(),
             timeout: Duration::from_secs(configuration.timeout_seconds.into()),
             memory_mb: configuration.memory_mb,
             tmp_mb: configuration.tmp_mb(),

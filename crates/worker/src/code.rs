@@ -5,15 +5,17 @@
 //! <data_dir>/code/<sha256 in hex>/tree/      unzipped
 //! ```
 //!
-//! What the layers of a function come to is made by [`Store::merge`].
+//! What the layers of a function come to is made by [`Store::merge`]. Who needs code holds a [`Pin`] on it, or a document
+//! names it; what neither is true of goes with the next [`Sweep`].
 //!
-//! A directory appears in one step and complete, or not at all. Everything here blocks; call it from
+//! A directory appears in one step and complete, or not at all. Everything here blocks, but for pins; call it from
 //! `spawn_blocking`. A zip is a stranger's: its names, links, modes and sizes are not believed.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader, Cursor, Read, Seek, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -24,12 +26,24 @@ use zip::read::ZipFile;
 use crate::limits;
 
 mod merge;
+mod pins;
+mod sweep;
+
+pub use pins::{Frozen, Pin};
+pub use sweep::{Named, Sweep};
+
+/// What is being made or deleted is in directories whose names begin like that.
+const TEMPORARY: &str = ".new-";
+
+/// The directory of packages that are laid over each other.
+const MERGED: &str = "merged";
 
 /// Uploaded code in a directory.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
     limits: Limits,
+    shared: Arc<pins::Shared>,
 }
 
 /// What one code package may need.
@@ -49,8 +63,8 @@ pub struct CodeRef {
     pub digest: String,
     /// `CodeSize`: bytes of the zip.
     pub size: u64,
-    /// Directory of the unzipped code.
-    pub dir: PathBuf,
+    /// Keeps it in the store, unzipped, until a document names it.
+    pub pin: Pin,
 }
 
 /// Why code was not stored. Nothing of it is left.
@@ -80,7 +94,7 @@ impl Store {
             code_bytes: limits::CODE_BYTES_MAX,
             entries: limits::CODE_ENTRIES_MAX,
         };
-        Self { root, limits }
+        Self { root, limits, shared: pins::Shared::new() }
     }
 
     /// Stores a zip file that was sent, and its content. What is there already is not written again.
@@ -106,12 +120,13 @@ impl Store {
     pub fn copy(&self, mut zip: impl Read) -> Result<CodeRef, Error> {
         fs::create_dir_all(&self.root).map_err(doing("create", &self.root))?;
         let fresh =
-            tempfile::Builder::new().prefix(".new-").tempdir_in(&self.root).map_err(doing("write in", &self.root))?;
+            tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(&self.root).map_err(doing("write in", &self.root))?;
         let zip_file = fresh.path().join("code.zip");
         let (sha256, size) = self.write_zip(&mut zip, &zip_file)?;
         let digest: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
         let home = self.root.join(&digest);
-        let code = CodeRef { sha256: BASE64_STANDARD.encode(&sha256), dir: home.join("tree"), digest, size };
+        let pin = self.shared.pin(digest.clone(), home.join("tree"));
+        let code = CodeRef { sha256: BASE64_STANDARD.encode(&sha256), digest, size, pin };
         if home.is_dir() {
             return Ok(code);
         }
@@ -125,7 +140,7 @@ impl Store {
         match fs::rename(fresh.path(), &home) {
             Err(error) if !home.is_dir() => return Err(doing("create", &home)(error)),
             // Someone else may have stored the same meanwhile; equal digests are equal content.
-            Ok(()) | Err(_) => {}
+            Ok(()) | Err(_) => self.shared.made(&code.pin),
         }
         File::open(&self.root).and_then(|root| root.sync_all()).map_err(doing("flush", &self.root))?;
         Ok(code)
@@ -161,9 +176,10 @@ impl Store {
         status.map_or(0, |status| status.f_bavail.saturating_mul(status.f_frsize))
     }
 
-    /// Returns the directory of unzipped code, or `None` if there is no code of this digest (in hex).
-    pub fn path(&self, digest: &str) -> Option<PathBuf> {
-        Some(self.home(digest)?.join("tree")).filter(|tree| tree.is_dir())
+    /// Keeps the code of a digest (in hex) in the store; `None` if there is none.
+    pub fn pin(&self, digest: &str) -> Option<Pin> {
+        let pin = self.shared.pin(digest.to_owned(), self.home(digest)?.join("tree"));
+        pin.dir().is_dir().then_some(pin)
     }
 
     /// Returns the zip file as it was uploaded, or `None` if there is no code of this digest (in hex).
@@ -181,9 +197,12 @@ impl Store {
 
     /// The directory of a digest; `None` if it is no digest, and so perhaps a path to somewhere else.
     fn home(&self, digest: &str) -> Option<PathBuf> {
-        let valid = digest.len() == 64 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        valid.then(|| self.root.join(digest))
+        is_digest(digest).then(|| self.root.join(digest))
     }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Unzips into an empty directory. Links are made last, so that nothing is ever written through one.

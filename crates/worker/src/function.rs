@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::code::Pin;
+
 /// One version of a function, with everything a process of it needs.
 #[derive(Debug, Clone)]
 pub struct Function {
@@ -29,6 +31,8 @@ pub struct Function {
     pub code_dir: PathBuf,
     /// Directory of its layers, laid over each other.
     pub layers_dir: Option<PathBuf>,
+    /// What keeps these directories, as long as there are processes of it.
+    pub pins: Vec<Pin>,
     /// `Timeout` of one invocation.
     pub timeout: Duration,
     /// `MemorySize` in MB.

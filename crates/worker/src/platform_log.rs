@@ -155,6 +155,7 @@ mod tests {
             handler: "app.handler".into(),
             code_dir: PathBuf::new(),
             layers_dir: None,
+            pins: Vec::new(),
             timeout: Duration::from_secs(3),
             memory_mb: 128,
             tmp_mb: 512,

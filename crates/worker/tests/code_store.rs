@@ -66,17 +66,18 @@ fn code_is_stored_under_its_digest_with_modes_and_links() {
     ]);
     let code = store.put(&zip).unwrap();
     assert_eq!(code.size, zip.len() as u64);
-    assert_eq!(code.dir, data_dir.path().join("code").join(&code.digest).join("tree"));
-    assert_eq!(store.path(&code.digest), Some(code.dir.clone()));
+    let dir = code.pin.dir();
+    assert_eq!(dir, data_dir.path().join("code").join(&code.digest).join("tree"));
+    assert_eq!(store.pin(&code.digest), Some(code.pin.clone()));
     assert_eq!(store.zip(&code.digest).unwrap(), Some(zip.clone()));
-    assert!(code.dir.join("empty").is_dir());
-    let modes = ["bootstrap", "bin/tool", "sub/bootstrap", "suid", "bin", ""].map(|name| mode(&code.dir.join(name)));
+    assert!(dir.join("empty").is_dir());
+    let modes = ["bootstrap", "bin/tool", "sub/bootstrap", "suid", "bin", ""].map(|name| mode(&dir.join(name)));
     assert_eq!(modes, [0o755, 0o755, 0o644, 0o755, 0o755, 0o755], "everyone can read it");
-    assert_eq!(std::fs::read(code.dir.join("sub/link")).unwrap(), b"tool");
+    assert_eq!(std::fs::read(dir.join("sub/link")).unwrap(), b"tool");
 
-    std::fs::write(code.dir.join("mark"), "").unwrap();
+    std::fs::write(dir.join("mark"), "").unwrap();
     assert_eq!(store.put(&zip).unwrap(), code);
-    assert!(code.dir.join("mark").exists(), "the second put wrote again");
+    assert!(dir.join("mark").exists(), "the second put wrote again");
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn unknown_digests_have_no_code() {
     std::fs::create_dir_all(data_dir.path().join("secret/tree")).unwrap();
     let store = Store::new(data_dir.path());
     for digest in ["", "../secret", "..", &"0".repeat(64), &"A".repeat(64), "8739c76e"] {
-        assert_eq!(store.path(digest), None, "{digest}");
+        assert_eq!(store.pin(digest), None, "{digest}");
         assert_eq!(store.zip(digest).unwrap(), None, "{digest}");
     }
 }
@@ -181,7 +182,7 @@ fn of_entries_of_one_name_the_last_is_stored() {
     let data_dir = tempfile::tempdir().unwrap();
     let code =
         Store::new(data_dir.path()).put(&zip(&[File("a/f", 0o444, b"first"), File("a//f", 0o644, b"last")])).unwrap();
-    assert_eq!(std::fs::read(code.dir.join("a/f")).unwrap(), b"last");
+    assert_eq!(std::fs::read(code.pin.dir().join("a/f")).unwrap(), b"last");
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn size_that_an_entry_claims_is_not_believed() {
     }
     let data_dir = tempfile::tempdir().unwrap();
     match Store::new(data_dir.path()).put(&bytes) {
-        Ok(code) => assert!(code.dir.join("f").metadata().unwrap().len() <= 100_000),
+        Ok(code) => assert!(code.pin.dir().join("f").metadata().unwrap().len() <= 100_000),
         Err(_) => assert_eq!(data_dir.path().join("code").read_dir().unwrap().count(), 0, "something is left"),
     }
 }
@@ -240,11 +241,11 @@ fn merged(packages: &[&[Entry<'_>]]) -> Vec<String> {
     let store = Store::new(data_dir.path());
     let digests: Vec<String> = packages.iter().map(|entries| store.put(&zip(entries)).unwrap().digest).collect();
     let before = store.unzipped_bytes(&digests[0]).unwrap();
-    let directory = store.merge(&digests).unwrap();
-    assert_eq!(store.merged(&digests), Some(directory.clone()));
+    let merge = store.merge(&digests).unwrap();
+    let directory = merge.dir();
     assert_eq!(store.unzipped_bytes(&digests[0]).unwrap(), before, "packages stay as they are");
     let mut found = Vec::new();
-    describe(&directory, &directory, &mut found);
+    describe(directory, directory, &mut found);
     found.sort();
     found
 }
@@ -298,6 +299,5 @@ fn merge_of_what_is_not_there_leaves_nothing() {
     assert_eq!(store.unzipped_bytes(&there).unwrap(), 5);
     let digests = [there, "0".repeat(64)];
     assert!(matches!(store.merge(&digests), Err(Error::Io { .. })));
-    assert_eq!(store.merged(&digests), None);
     assert_eq!(data_dir.path().join("code/merged").read_dir().unwrap().count(), 0);
 }

@@ -10,47 +10,44 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Store, doing, open_directories};
+use super::{Error, MERGED, Pin, Store, TEMPORARY, doing, open_directories};
 
 impl Store {
-    /// Lays packages over each other, in this order: of two entries of one name the later stays. Returns the directory,
-    /// which appears in one step and complete, or not at all. What is there already is not made again.
+    /// Lays packages over each other, in this order: of two entries of one name the later stays. Returns a pin on the
+    /// directory, which appears in one step and complete, or not at all. What is there already is not made again.
     ///
     /// # Errors
     /// [`Error::Io`] if a package is not there or the disk fails.
-    pub fn merge(&self, digests: &[String]) -> Result<PathBuf, Error> {
-        if let Some(merged) = self.merged(digests) {
-            return Ok(merged);
+    pub fn merge(&self, digests: &[String]) -> Result<Pin, Error> {
+        let name = name(digests);
+        let home = self.root.join(&name);
+        let pin = self.shared.pin(name, home.clone());
+        if home.is_dir() {
+            return Ok(pin);
         }
-        let home = self.merged_home(digests);
         let parent = home.parent().expect("it is in the store");
         fs::create_dir_all(parent).map_err(doing("create", parent))?;
-        let fresh = tempfile::Builder::new().prefix(".new-").tempdir_in(parent).map_err(doing("write in", parent))?;
+        let fresh = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent).map_err(doing("write in", parent))?;
         let tree = fresh.path().join("tree");
         fs::create_dir(&tree).map_err(doing("create", &tree))?;
         for digest in digests {
-            let missing = || doing("find the package", Path::new(digest))(io::ErrorKind::NotFound.into());
-            let package = self.path(digest).ok_or_else(missing)?;
-            lay_over(&package, &tree).map_err(doing("merge", &package))?;
+            let package = self.package(digest)?;
+            lay_over(package.dir(), &tree).map_err(doing("merge", package.dir()))?;
         }
         open_directories(&tree).map_err(doing("set the modes in", &tree))?;
         // The name appears after the content is on disk.
         let directory = File::open(&tree).map_err(doing("open", &tree))?;
         rustix::fs::syncfs(&directory).map_err(|error| doing("flush", &tree)(error.into()))?;
         match fs::rename(&tree, &home) {
-            Err(error) if !home.is_dir() => Err(doing("create", &home)(error)),
+            Err(error) if !home.is_dir() => return Err(doing("create", &home)(error)),
             // Someone else may have merged the same meanwhile.
-            Ok(()) | Err(_) => Ok(home),
+            Ok(()) | Err(_) => self.shared.made(&pin),
         }
-    }
-
-    /// Returns the directory in which these packages lie over each other, if they have been merged.
-    pub fn merged(&self, digests: &[String]) -> Option<PathBuf> {
-        Some(self.merged_home(digests)).filter(|home| home.is_dir())
+        Ok(pin)
     }
 
     /// Returns how large a package is unzipped, in bytes.
@@ -58,15 +55,20 @@ impl Store {
     /// # Errors
     /// [`Error::Io`] if it is not there or cannot be read.
     pub fn unzipped_bytes(&self, digest: &str) -> Result<u64, Error> {
-        let missing = || doing("find the package", Path::new(digest))(io::ErrorKind::NotFound.into());
-        let tree = self.path(digest).ok_or_else(missing)?;
-        tree_bytes(&tree).map_err(doing("read", &tree))
+        let package = self.package(digest)?;
+        tree_bytes(package.dir()).map_err(doing("read", package.dir()))
     }
 
-    fn merged_home(&self, digests: &[String]) -> PathBuf {
-        let name: String = Sha256::digest(digests.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect();
-        self.root.join("merged").join(name)
+    fn package(&self, digest: &str) -> Result<Pin, Error> {
+        let missing = || doing("find the package", Path::new(digest))(io::ErrorKind::NotFound.into());
+        self.pin(digest).ok_or_else(missing)
     }
+}
+
+/// Returns what packages that are laid over each other are called in the store.
+pub(super) fn name(digests: &[String]) -> String {
+    let digest: String = Sha256::digest(digests.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{MERGED}/{digest}")
 }
 
 /// Puts what is in one directory into another. Never follows a link.

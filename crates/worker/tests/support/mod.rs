@@ -103,6 +103,7 @@ impl Code {
             handler: handler.into(),
             code_dir: dir.path().canonicalize().unwrap(),
             layers_dir: None,
+            pins: Vec::new(),
             timeout: Duration::from_secs(60),
             memory_mb: 256,
             tmp_mb: limits::TMP_MB_DEFAULT,

@@ -23,7 +23,7 @@ pub fn get(services: &Services) -> Response {
     let (store, data) = (Arc::clone(&services.store), services.data.clone());
     let (sender, body) = Channel::<Bytes, io::Error>::new(PIECES_MAX);
     let runtime = Handle::current();
-    let frozen = services.objects.content().freeze();
+    let frozen = (services.objects.content().freeze(), services.code.freeze());
     tokio::task::spawn_blocking(move || {
         let mut output = io::BufWriter::with_capacity(PIECE_BYTES, Output { sender, runtime });
         let written = backup::write(&store, &data, &mut output);

@@ -29,7 +29,7 @@ use everstep_api::reference::FunctionReference;
 use everstep_api::timestamp::iso;
 use everstep_core::Timestamp;
 use everstep_core::id::Version;
-use everstep_worker::code;
+use everstep_worker::code::{self, CodeRef, Pin};
 use serde_json::{Map, Value, json};
 
 use crate::access::Principal;
@@ -47,8 +47,13 @@ fn named_function(services: &Services, request: &Request) -> Result<FunctionRefe
     services.functions.parse(request.parameter(0), request.query("Qualifier"))
 }
 
-/// Takes in the code of a function or a layer. It is copied: what it was copied from may go.
-pub(super) async fn store_code(services: &Services, principal: &Principal, source: Code) -> Result<CodeFacts, Error> {
+/// Takes in the code of a function or a layer. It is copied: what it was copied from may go. Returns too what keeps it in
+/// the store until a document names it.
+pub(super) async fn store_code(
+    services: &Services,
+    principal: &Principal,
+    source: Code,
+) -> Result<(CodeFacts, Pin), Error> {
     if source.image_uri.is_some() {
         return Err(Error::invalid_parameter(
             "Everstep runs no container images: upload a zip file (PackageType Zip).",
@@ -74,7 +79,7 @@ pub(super) async fn store_code(services: &Services, principal: &Principal, sourc
         Code { .. } => return Err(Error::invalid_parameter("Please provide a source for function code.")),
     };
     match stored.expect("unzipping does not panic") {
-        Ok(code) => Ok(CodeFacts { sha256: code.sha256, digest: code.digest, size: code.size }),
+        Ok(CodeRef { sha256, digest, size, pin }) => Ok((CodeFacts { sha256, digest, size }, pin)),
         Err(code::Error::Refused(message)) => Err(Error::invalid_parameter(message)),
         Err(error @ code::Error::Io { .. }) => {
             tracing::error!(error = &error as &dyn std::error::Error, "code could not be stored");

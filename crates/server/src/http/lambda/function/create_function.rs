@@ -35,9 +35,9 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         return Err(Error::conflict(format!("Function already exist: {}", reference.function)));
     }
     let source = create.code.ok_or_else(|| Error::missing("code"))?;
-    let code = store_code(services, &request.principal, source).await?;
+    let (code, _pin) = store_code(services, &request.principal, source).await?;
     let used_layers = services.layers.resolve(given.layers.as_deref().unwrap_or_default()).await?;
-    layers::prepare(&services.code, &code, &used_layers).await?;
+    let _pins = layers::prepare(&services.code, &code, &used_layers).await?;
     let mut latest = Configuration {
         revision_id: new_revision_id(),
         last_modified_millis: now_millis(),

@@ -14,6 +14,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let Some(qualifier) = reference.qualifier.as_deref() else {
         let function = services.functions.delete(&reference).await?;
         retire_all(services, &function);
+        services.code.want_sweep();
         for url in function.urls.values() {
             services.function_urls.forget(&url.id).await?;
         }
@@ -42,6 +43,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         .await?;
     if let Some(removed) = removed {
         services.runner.retire(&function.name, Version::Number(number), &removed);
+        services.code.want_sweep();
     }
     Ok(Response::empty(204))
 }

@@ -25,8 +25,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         s3_object_version: update.s3_object_version,
         image_uri: update.image_uri,
     };
-    let code = store_code(services, &request.principal, source).await?;
-    layers::prepare(&services.code, &code, &before.function.latest.layers).await?;
+    let (code, _pin) = store_code(services, &request.principal, source).await?;
+    let _pins = layers::prepare(&services.code, &code, &before.function.latest.layers).await?;
     if update.dry_run.unwrap_or_default() {
         return Ok(Response::json(200, &configuration(services, &before.function, Version::Latest, false)));
     }
@@ -46,5 +46,6 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         })
         .await?;
     services.runner.retire(&function.name, Version::Latest, &replaced);
+    services.code.want_sweep();
     Ok(Response::json(200, &configuration(services, &function, version, publish)))
 }

@@ -23,8 +23,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         Some(arns) => {
             let found = services.functions.find(&reference).await?;
             let used = services.layers.resolve(arns).await?;
-            layers::prepare(&services.code, &found.function.latest.code, &used).await?;
-            Some(used)
+            let pins = layers::prepare(&services.code, &found.function.latest.code, &used).await?;
+            Some((used, pins))
         }
         None => None,
     };
@@ -44,7 +44,9 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
             }
             let before = function.latest.clone();
             settings::take_over(&given, &mut function.latest);
-            function.latest.layers = used_layers.clone().unwrap_or_else(|| function.latest.layers.clone());
+            if let Some((used, _)) = &used_layers {
+                function.latest.layers.clone_from(used);
+            }
             function.latest.revision_id = new_revision_id();
             function.latest.last_modified_millis = now_millis();
             Ok(before)
@@ -52,5 +54,6 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         .await?;
     create_log_group(services, &function).await?;
     services.runner.retire(&function.name, Version::Latest, &before);
+    services.code.want_sweep();
     Ok(Response::json(200, &configuration(services, &function, Version::Latest, false)))
 }

@@ -9,5 +9,6 @@ use crate::http::request::{Request, Response};
 pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
     let reference = services.layers.parse(request.parameter(0))?;
     services.layers.delete(&reference.name, number(request.parameter(1))?).await?;
+    services.code.want_sweep();
     Ok(Response::empty(204))
 }

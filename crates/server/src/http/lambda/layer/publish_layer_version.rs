@@ -19,7 +19,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let given: PublishLayerVersion = request.json()?;
     check(&given)?;
     let content = given.content.ok_or_else(|| Error::missing("content"))?;
-    let code = store_code(services, &request.principal, content).await?;
+    let (code, _pin) = store_code(services, &request.principal, content).await?;
     let version = LayerVersion {
         code,
         created_millis: now_millis(),
