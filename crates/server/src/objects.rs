@@ -325,7 +325,7 @@ impl Objects {
         bucket: &str,
         key: &str,
         object: Object,
-        held: Vec<Held>,
+        mut held: Vec<Held>,
         condition: &Condition,
         now_millis: i64,
     ) -> Result<Version, Error> {
@@ -335,6 +335,7 @@ impl Objects {
             Versioning::Off | Versioning::Suspended => NULL.to_string(),
         };
         let version = Version { id, modified_millis: now_millis, object: Some(object) };
+        held.iter_mut().for_each(Held::hand_over);
         let written = self
             .change(bucket, key, |versions| {
                 let current = versions.last().and_then(|version| version.object.as_ref());
@@ -352,8 +353,8 @@ impl Objects {
             })
             .await;
         // If nobody knows whether the document was written, its bytes stay; the next start knows.
-        if matches!(written, Ok(()) | Err(Error::Store(StoreError::Unknown(_)))) {
-            held.into_iter().for_each(Held::keep);
+        if !matches!(written, Ok(()) | Err(Error::Store(StoreError::Unknown(_)))) {
+            held.iter_mut().for_each(Held::take_back);
         }
         written.map(|()| version)
     }
@@ -600,4 +601,92 @@ fn read<T: for<'d> Deserialize<'d>>(key: &str, document: &Document) -> Result<T,
 
 fn write(document: &impl Serialize) -> String {
     serde_json::to_string(document).expect("it serialises")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use async_trait::async_trait;
+    use everstep_store::memory::Memory;
+
+    use super::*;
+
+    /// A store that writes and never says so.
+    #[derive(Default)]
+    struct Silent(Memory);
+
+    #[async_trait]
+    impl Catalog for Silent {
+        async fn get(&self, kind: Kind, key: &str) -> Result<Option<Document>, StoreError> {
+            self.0.get(kind, key).await
+        }
+
+        async fn put(
+            &self,
+            kind: Kind,
+            key: &str,
+            seen: Option<Revision>,
+            body: String,
+        ) -> Result<Revision, StoreError> {
+            let written = self.0.put(kind, key, seen, body).await;
+            if kind == Kind::Object {
+                std::future::pending::<()>().await;
+            }
+            written
+        }
+
+        async fn delete(&self, kind: Kind, key: &str, seen: Revision) -> Result<(), StoreError> {
+            self.0.delete(kind, key, seen).await
+        }
+
+        async fn list(
+            &self,
+            kind: Kind,
+            after: Option<&str>,
+            limit: usize,
+        ) -> Result<Vec<(String, Document)>, StoreError> {
+            self.0.list(kind, after, limit).await
+        }
+
+        async fn settle(&self) -> Result<(), StoreError> {
+            self.0.settle().await
+        }
+    }
+
+    /// Takes bytes in and makes an object of them.
+    async fn object(objects: &Objects, bytes: &[u8]) -> (Object, Vec<Held>) {
+        let mut incoming = objects.content().begin().await.unwrap();
+        incoming.write(bytes).await.unwrap();
+        let held = incoming.finish().await.unwrap();
+        (Object { pieces: vec![held.piece().clone()], size: held.piece().size, ..Object::default() }, vec![held])
+    }
+
+    #[tokio::test]
+    async fn bytes_of_an_object_stay_when_whoever_writes_it_goes_away() {
+        let data = tempfile::tempdir().unwrap();
+        let objects = Objects::open(Arc::new(Silent::default()), data.path()).await.unwrap();
+        objects.create_bucket("b", 1).await.unwrap();
+        let (object, held) = object(&objects, b"bytes").await;
+        tokio::select! {
+            biased;
+            _ = objects.put("b", "k", object, held, &Condition::Always, 2) => unreachable!("the store says nothing"),
+            () = std::future::ready(()) => {}
+        }
+        let (_, _, mut reader) = objects.open_object("b", "k", None).await.unwrap();
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "bytes");
+    }
+
+    #[tokio::test]
+    async fn bytes_of_an_object_that_is_refused_go() {
+        let data = tempfile::tempdir().unwrap();
+        let objects = Objects::open(Arc::new(Memory::new()), data.path()).await.unwrap();
+        objects.create_bucket("b", 1).await.unwrap();
+        let (object, held) = object(&objects, b"bytes").await;
+        let condition = Condition::Matches("another".into());
+        objects.put("b", "k", object, held, &condition, 2).await.unwrap_err();
+        assert_eq!(data.path().join("objects").read_dir().unwrap().count(), 0);
+    }
 }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Who refers to bytes holds a [`Held`]. Dropping it lets go of them, and the last one to let go deletes the file, unless
-//! a document took the reference over ([`Held::keep`]). What a server that was killed left behind is swept away by the
+//! a document took the reference over ([`Held::hand_over`]). What a server that was killed left behind is swept away by the
 //! next one, which knows from the documents what is referred to.
 
 use std::collections::HashMap;
@@ -221,9 +221,15 @@ impl Held {
         &self.piece
     }
 
-    /// Hands the reference over to a document that was written.
-    pub fn keep(mut self) {
+    /// Hands the reference over to a document that is about to be written. It may come to be written even if whoever writes
+    /// it goes away meanwhile, so from here on the bytes stay.
+    pub fn hand_over(&mut self) {
         self.kept = true;
+    }
+
+    /// Takes the reference back, because the document was not written.
+    pub fn take_back(&mut self) {
+        self.kept = false;
     }
 }
 
@@ -314,11 +320,11 @@ mod tests {
     async fn bytes_are_there_as_long_as_something_refers_to_them() {
         let data = tempfile::tempdir().unwrap();
         let content = Content::open(data.path(), []).unwrap();
-        let (first, second) = (take_in(&content, b"a").await, take_in(&content, b"a").await);
+        let (mut first, second) = (take_in(&content, b"a").await, take_in(&content, b"a").await);
         let piece = first.piece().clone();
         assert_eq!(files(&data), 1);
-        first.keep();
-        drop(second);
+        first.hand_over();
+        drop((first, second));
         assert_eq!(files(&data), 1);
         content.release(vec![piece.clone()]).await;
         assert_eq!(files(&data), 0);
@@ -340,10 +346,11 @@ mod tests {
     async fn what_a_killed_server_left_is_swept_away_and_what_is_referred_to_stays() {
         let data = tempfile::tempdir().unwrap();
         let content = Content::open(data.path(), []).unwrap();
-        let (kept, lost) = (take_in(&content, b"kept").await, take_in(&content, b"lost").await);
+        let (mut kept, mut lost) = (take_in(&content, b"kept").await, take_in(&content, b"lost").await);
         let piece = kept.piece().clone();
-        kept.keep();
-        lost.keep();
+        kept.hand_over();
+        lost.hand_over();
+        drop((kept, lost));
         fs::write(data.path().join("objects/.new-x"), "half").unwrap();
         let content = Content::open(data.path(), [piece.clone()]).unwrap();
         assert_eq!(files(&data), 1);

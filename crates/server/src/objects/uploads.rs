@@ -131,7 +131,7 @@ impl Objects {
         id: &str,
         number: u32,
         part: &Part,
-        held: Held,
+        mut held: Held,
     ) -> Result<(), Error> {
         let _gate = self.gate.read().await;
         self.upload(bucket, key, id).await?;
@@ -140,18 +140,17 @@ impl Objects {
             let before = self.catalog.get(Kind::Part, &stored).await?;
             let replaced: Option<Part> = before.as_ref().map(|document| read(&stored, document)).transpose()?;
             let seen = before.map(|document| document.revision);
+            held.hand_over();
             match self.catalog.put(Kind::Part, &stored, seen, write(part)).await {
                 Ok(_) => {
-                    held.keep();
                     self.content.release(replaced.into_iter().map(|part| part.piece).collect()).await;
                     return Ok(());
                 }
-                Err(StoreError::Conflict) => {}
+                Err(StoreError::Conflict) => held.take_back(),
+                // If nobody knows whether it was written, its bytes stay; the next start knows.
+                Err(error @ StoreError::Unknown(_)) => return Err(error.into()),
                 Err(error) => {
-                    // If nobody knows whether it was written, its bytes stay; the next start knows.
-                    if matches!(error, StoreError::Unknown(_)) {
-                        held.keep();
-                    }
+                    held.take_back();
                     return Err(error.into());
                 }
             }
