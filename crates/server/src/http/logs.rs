@@ -16,67 +16,32 @@ mod put_retention_policy;
 use everstep_api::validation::Violations;
 use everstep_core::Timestamp;
 use everstep_store::LogPosition;
-
 use serde::Deserialize;
 
 use super::Services;
 use super::authorize::Need;
 use super::error::Error;
 use super::marker;
+use super::operation::declare_operations;
 use super::request::{Request, Response};
 use crate::limits::LOG_EVENTS_MAX;
 
 /// How the header names the API.
 const TARGET: &str = "Logs_20140328.";
 
-/// An operation of CloudWatch Logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// `CreateLogGroup`
-    CreateLogGroup,
-    /// `DeleteLogGroup`
-    DeleteLogGroup,
-    /// `DeleteRetentionPolicy`
-    DeleteRetentionPolicy,
-    /// `DescribeLogGroups`
-    DescribeLogGroups,
-    /// `DescribeLogStreams`
-    DescribeLogStreams,
-    /// `FilterLogEvents`
-    FilterLogEvents,
-    /// `GetLogEvents`
-    GetLogEvents,
-    /// `PutRetentionPolicy`
-    PutRetentionPolicy,
+declare_operations! {
+    "CloudWatch Logs", "logs":
+    CreateLogGroup
+    DeleteLogGroup
+    DeleteRetentionPolicy
+    DescribeLogGroups
+    DescribeLogStreams
+    FilterLogEvents
+    GetLogEvents
+    PutRetentionPolicy
 }
 
 impl Operation {
-    /// Every operation that is served.
-    pub const ALL: [Self; 8] = [
-        Self::CreateLogGroup,
-        Self::DeleteLogGroup,
-        Self::DeleteRetentionPolicy,
-        Self::DescribeLogGroups,
-        Self::DescribeLogStreams,
-        Self::FilterLogEvents,
-        Self::GetLogEvents,
-        Self::PutRetentionPolicy,
-    ];
-
-    /// Returns AWS's name for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CreateLogGroup => "CreateLogGroup",
-            Self::DeleteLogGroup => "DeleteLogGroup",
-            Self::DeleteRetentionPolicy => "DeleteRetentionPolicy",
-            Self::DescribeLogGroups => "DescribeLogGroups",
-            Self::DescribeLogStreams => "DescribeLogStreams",
-            Self::FilterLogEvents => "FilterLogEvents",
-            Self::GetLogEvents => "GetLogEvents",
-            Self::PutRetentionPolicy => "PutRetentionPolicy",
-        }
-    }
-
     /// Finds the operation that a target names.
     ///
     /// # Errors
@@ -85,9 +50,9 @@ impl Operation {
         let name = target.strip_prefix(TARGET).ok_or_else(|| {
             Error::unknown_operation(format!("There is no operation `{target}` in the header X-Amz-Target."))
         })?;
-        let found = Self::ALL.into_iter().find(|operation| operation.name() == name);
+        let found = Self::ALL.iter().find(|operation| operation.name() == name).copied();
         found.ok_or_else(|| {
-            let served = Self::ALL.map(Self::name).join(", ");
+            let served = Self::ALL.iter().map(|operation| operation.name()).collect::<Vec<_>>().join(", ");
             Error::not_served(format!("Everstep does not serve {name} yet; of CloudWatch Logs it serves {served}."))
         })
     }
@@ -107,19 +72,6 @@ impl Operation {
         let stream = named.log_stream_name.unwrap_or_default();
         // That is how AWS writes it, also where there is no stream or no group.
         vec![Need::new(self.action(), format!("{}:log-stream:{stream}", group_arn(services, &group)))]
-    }
-
-    fn action(self) -> &'static str {
-        match self {
-            Self::CreateLogGroup => "logs:CreateLogGroup",
-            Self::DeleteLogGroup => "logs:DeleteLogGroup",
-            Self::DeleteRetentionPolicy => "logs:DeleteRetentionPolicy",
-            Self::DescribeLogGroups => "logs:DescribeLogGroups",
-            Self::DescribeLogStreams => "logs:DescribeLogStreams",
-            Self::FilterLogEvents => "logs:FilterLogEvents",
-            Self::GetLogEvents => "logs:GetLogEvents",
-            Self::PutRetentionPolicy => "logs:PutRetentionPolicy",
-        }
     }
 }
 

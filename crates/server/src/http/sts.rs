@@ -11,48 +11,30 @@ use serde_json::{Value, json};
 
 use super::Services;
 use super::error::Error;
+use super::operation::declare_operations;
 use super::query::{self, Api};
 use super::request::{Request, Response};
 use crate::sessions::SessionKey;
 
 const API: Api = Api { namespace: "https://sts.amazonaws.com/doc/2011-06-15/" };
 
-/// An operation of the Security Token Service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// `AssumeRole`
-    AssumeRole,
-    /// `GetAccessKeyInfo`
-    GetAccessKeyInfo,
-    /// `GetCallerIdentity`
-    GetCallerIdentity,
-    /// `GetSessionToken`
-    GetSessionToken,
+declare_operations! {
+    "the Security Token Service", "sts":
+    AssumeRole
+    GetAccessKeyInfo
+    GetCallerIdentity
+    GetSessionToken
 }
 
 impl Operation {
-    /// Every operation that is served.
-    pub const ALL: [Self; 4] =
-        [Self::AssumeRole, Self::GetAccessKeyInfo, Self::GetCallerIdentity, Self::GetSessionToken];
-
-    /// Returns AWS's name for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AssumeRole => "AssumeRole",
-            Self::GetAccessKeyInfo => "GetAccessKeyInfo",
-            Self::GetCallerIdentity => "GetCallerIdentity",
-            Self::GetSessionToken => "GetSessionToken",
-        }
-    }
-
     /// Finds the operation of a name.
     ///
     /// # Errors
     /// If it is none that is served.
     pub fn find(name: &str) -> Result<Self, Error> {
-        let found = Self::ALL.into_iter().find(|operation| operation.name() == name);
+        let found = Self::ALL.iter().find(|operation| operation.name() == name).copied();
         found.ok_or_else(|| {
-            let served = Self::ALL.map(Self::name).join(", ");
+            let served = Self::ALL.iter().map(|operation| operation.name()).collect::<Vec<_>>().join(", ");
             Error::not_served(format!("Everstep does not serve {name} yet; of STS it serves {served}."))
         })
     }

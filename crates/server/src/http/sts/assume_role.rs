@@ -8,7 +8,7 @@ use everstep_iam::limits::{SESSION_POLICY_CHARACTERS_MAX, characters};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::credentials;
+use super::{Operation, credentials};
 use crate::access::{Principal, Session};
 use crate::http::Services;
 use crate::http::error::Error;
@@ -68,7 +68,7 @@ pub fn handle(services: &Services, request: &Request) -> Result<Value, Error> {
             found.map(|(_, value)| vec![value.clone()])
         }
     };
-    let actions = ["sts:AssumeRole"].into_iter().chain((!tags.is_empty()).then_some("sts:TagSession"));
+    let actions = [Operation::AssumeRole.action()].into_iter().chain((!tags.is_empty()).then_some("sts:TagSession"));
     for action in actions {
         let refused = |reason: &str| {
             let who = identities.principal_arn(&request.principal);
