@@ -149,6 +149,9 @@ def test_creation_that_fails_leaves_nothing(client: Any, stacks: Any):
     assert not [known for known in functions(client) if known.startswith(f"{name}-")]
     with pytest.raises(ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
         stacks.update_stack(StackName=name, TemplateBody=template({"Good": function()}))
+    # What was to be made can still be read.
+    assert stacks.get_template(StackName=name)["TemplateBody"] == json.loads(body)
+    assert set(stacks.get_template_summary(StackName=name)["ResourceTypes"]) == {"AWS::Lambda::Function"}
     delete(stacks, name)
 
 

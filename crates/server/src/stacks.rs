@@ -232,6 +232,19 @@ impl Stacks {
         self.get(Kind::StackTemplate, &format!("{}/{number}", id.key())).await
     }
 
+    /// Returns the template that a stack shows: the one that is deployed, else the one that was to be. A stack that is only
+    /// reviewed has none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn shown_template(&self, stack: &Stack) -> Result<Option<Template>, Error> {
+        let tried = stack.operation.as_ref().and_then(|operation| operation.template.or(operation.former_template));
+        match stack.template.or(tried) {
+            Some(number) => self.template(&stack.id, number).await,
+            None => Ok(None),
+        }
+    }
+
     /// Writes a template of a stack.
     ///
     /// # Errors

@@ -24,13 +24,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     } else {
         let name = given.stack_name.ok_or_else(|| Error::missing("stackName"))?;
         let stack = stacks.find(&name).await?;
-        let under_way = stack.operation.as_ref().and_then(|operation| operation.template.or(operation.former_template));
-        let number = stack.template.or(under_way);
-        let template = match number {
-            Some(number) => stacks.template(&stack.id, number).await?,
-            None => None,
-        };
-        match template {
+        match stacks.shown_template(&stack).await? {
             Some(template) => template,
             // A stack that is only reviewed has an empty one, as on AWS.
             None => return Ok(json!({"TemplateBody": "", "StagesAvailable": ["Original", "Processed"]})),

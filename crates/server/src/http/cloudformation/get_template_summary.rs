@@ -7,7 +7,7 @@ use super::source;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
-use crate::stacks::prepare::{Sender, Source, summary, text};
+use crate::stacks::prepare::{Sender, summary, text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -21,15 +21,17 @@ struct Given {
 /// Says what a template takes and needs.
 pub async fn handle(services: &Services, request: &Request) -> Result<Value, Error> {
     let given: Given = request.form()?;
-    let stack = match given.stack_name.filter(|name| !name.is_empty()) {
-        Some(name) => Some(services.stacks.find(&name).await?),
-        None => None,
+    let text = match given.stack_name.filter(|name| !name.is_empty()) {
+        Some(name) => {
+            let stack = services.stacks.find(&name).await?;
+            let template = services.stacks.shown_template(&stack).await?;
+            template.ok_or_else(|| Error::validation(format!("Stack [{name}] has no template")))?.original
+        }
+        None => {
+            let source = source(given.template_body, given.template_url, false)?;
+            text(services, &Sender::of(request), None, &source).await?
+        }
     };
-    let source = match &stack {
-        Some(_) => Source::Previous,
-        None => source(given.template_body, given.template_url, false)?,
-    };
-    let text = text(services, &Sender::of(request), stack.as_ref(), &source).await?;
     let summary = summary(services, &text)?;
     let parameter = |(name, parameter): (&str, &everstep_template::Parameter)| {
         json!({
