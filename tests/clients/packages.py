@@ -25,7 +25,7 @@ PYTHON_SDK = "aws-durable-execution-sdk-python"
 PYTHON_SDK_VERSIONS = {"python": "3.0.0", "python1": "1.7.0"}
 JAVASCRIPT_CLIENT = "@aws-sdk/client-lambda@3.1164.0"
 NODE_MAJOR = 22
-DYNAMODB_LOCAL = "com.amazonaws:DynamoDBLocal:2.6.1"
+DYNALITE = "dynalite@4.0.0"
 
 TESTED_RUNTIMES = ("python3.11", "python3.13", "python3.14", "nodejs22.x", "nodejs24.x", "provided.al2023")
 """Those on which a durable function is run."""
@@ -124,27 +124,14 @@ def node() -> str:
     return str(directory / "node_modules" / f"node-linux-{machine}" / "bin" / "node")
 
 
-def dynamodb_local() -> list[str]:
-    """Install DynamoDB Local; return the command that runs it, but for the port."""
-    dependency = "<groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>".format
-    pom = f"""\
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  {dependency("everstep", "dynamodb-local", "1")}
-  <dependencies>
-    <dependency>{dependency(*DYNAMODB_LOCAL.split(":"))}</dependency>
-  </dependencies>
-</project>
-"""
+def dynalite() -> Path:
+    """Install what the stand-in for DynamoDB is made of; return the directory."""
 
     def install(directory: Path) -> None:
-        (directory / "pom.xml").write_text(pom)
-        run(["mvn", "--quiet", "--batch-mode", "dependency:copy-dependencies", "-DoutputDirectory=lib"], directory)
+        (directory / "package.json").write_text('{"private": true}')
+        npm_install(directory, DYNALITE)
 
-    directory = once(BUILT / "dynamodb-local", pom, f"installing {DYNAMODB_LOCAL}", install)
-    runner = "com.amazonaws.services.dynamodbv2.local.main.ServerRunner"
-    libraries = directory / "lib"
-    return ["java", f"-Djava.library.path={libraries}", "-cp", f"{libraries}/*", runner, "-inMemory", "-disableTelemetry"]
+    return once(BUILT / "dynalite", DYNALITE, f"installing {DYNALITE}", install)
 
 
 def all_packages() -> dict[str, Path]:
@@ -218,4 +205,4 @@ if __name__ == "__main__":
     all_packages()
     javascript_client()
     node()
-    dynamodb_local()
+    dynalite()

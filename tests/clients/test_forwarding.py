@@ -1,12 +1,10 @@
-"""Services that are passed on to real ones: the page of the book that says so, with DynamoDB Local."""
+"""Services that are passed on to real ones: the page of the book that says so, with a stand-in for DynamoDB."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-import socket
-import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -18,10 +16,11 @@ import boto3
 import botocore.session
 import pytest
 
+import dynamodb_server
 from deployment import FUNCTIONS
 from everstep_server import REGION, EverstepServer, eventually
 from executions import call
-from packages import REPOSITORY, dynamodb_local, python_package
+from packages import REPOSITORY, python_package
 from stacks import create, delete, physical, template, update
 from test_docs import FILE
 
@@ -30,18 +29,9 @@ NAMES = re.compile(r'^    \("([\w-]+)", "([\w-]+)", "(\w+)"\),$', re.MULTILINE)
 
 @pytest.fixture
 def dynamodb(tmp_path: Path) -> Iterator[str]:
-    """Run DynamoDB Local; return its URL. It keeps tables apart by access key."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (tmp_path / "dynamodb.log").open("wb") as log:
-        process = subprocess.Popen([*dynamodb_local(), "-port", str(port)], cwd=tmp_path, stdout=log, stderr=log)
-    try:
-        eventually("DynamoDB Local listens", lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+    """Run a stand-in for DynamoDB; return its URL."""
+    with dynamodb_server.running(tmp_path / "dynamodb.log") as url:
+        yield url
 
 
 def test_function_saves_to_dynamodb_without_a_secret_of_its_own(dynamodb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -71,11 +61,11 @@ def test_function_saves_to_dynamodb_without_a_secret_of_its_own(dynamodb: str, t
             KeySchema=[key | {"KeyType": "HASH"}],
         )
         assert call(server.client(), "notes:$LATEST", {"text": "hello"})["Payload"] == "saved"
-        real = {"aws_access_key_id": "LOCAL", "aws_secret_access_key": "any"}
+        real = {"aws_access_key_id": dynamodb_server.KEY, "aws_secret_access_key": "any"}
         table = boto3.session.Session().resource("dynamodb", endpoint_url=dynamodb, region_name=REGION, **real)
         assert table.Table("notes").scan()["Items"] == [{"id": "1", "text": "hello"}]
         # What the service says against a request reaches whoever asked.
-        with pytest.raises(operator.exceptions.ResourceNotFoundException, match="non-existent table"):
+        with pytest.raises(operator.exceptions.ResourceNotFoundException, match="Requested resource not found"):
             operator.scan(TableName="missing")
         assert server.credentials()[1] not in server.log_tail()
 
@@ -149,10 +139,9 @@ def test_tables_and_queues_of_templates_are_made_in_the_real_services(
     dynamodb: str, queues: tuple[str, dict[str, dict[str, str]]], tmp_path: Path
 ):
     url, made = queues
-    (tmp_path / "keys").write_text("[default]\naws_access_key_id = LOCAL\naws_secret_access_key = any\n")
-    keys = f"credentials_file = {json.dumps(str(tmp_path / 'keys'))}"
-    config = f"[forward.dynamodb]\nendpoint = '{dynamodb}'\n{keys}\n[forward.sqs]\nendpoint = '{url}'\n{keys}\n"
-    (tmp_path / "everstep.toml").write_text(config)
+    services = {"dynamodb": dynamodb, "sqs": url}
+    config = [dynamodb_server.forwarded(url, tmp_path / "keys", service) for service, url in services.items()]
+    (tmp_path / "everstep.toml").write_text("".join(config))
     with EverstepServer(tmp_path / "server" / "data", "--config", str(tmp_path / "everstep.toml")) as server:
         stacks, tables = server.client(service="cloudformation"), server.client(service="dynamodb")
         told = outputs(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
 
+import dynamodb_server
 import handlers
 import runner
 import tools
@@ -51,12 +52,9 @@ def serving() -> Iterator[EverstepServer]:
     with ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="everstep-conformance-", ignore_cleanup_errors=True)
         directory = Path(stack.enter_context(temporary))
-        endpoint = stack.enter_context(tools.dynamodb(directory / "dynamodb.log"))
-        keys, settings = directory / "keys", directory / "everstep.toml"
-        keys.write_text("[local]\naws_access_key_id = LOCAL\naws_secret_access_key = any\n")
-        forwarded = {"endpoint": endpoint, "profile": "local", "credentials_file": str(keys)}
-        lines = [f"{name} = {json.dumps(value)}" for name, value in forwarded.items()]
-        settings.write_text("\n".join(["[forward.dynamodb]", *lines, ""]))
+        url = stack.enter_context(dynamodb_server.running(directory / "dynamodb.log"))
+        settings = directory / "everstep.toml"
+        settings.write_text(dynamodb_server.forwarded(url, directory / "keys"))
         arguments = ("--processes", str(PROCESSES), "--config", str(settings))
         yield stack.enter_context(EverstepServer(directory / "data", *arguments))
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import packages
-from everstep_server import ACCOUNT, eventually
 
 RUNNER = "aws-durable-execution-conformance-tests==1.0.0"
 ESBUILD = "esbuild@0.28.2"
-DYNAMODB = "dynalite@4.0.0"
-DYNAMODB_PROGRAM = """
-const server = require("dynalite")({ createTableMs: 0 });
-server.listen(0, "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}`));
-"""
 
 SAM_CLI = packages.REPOSITORY / "target" / "tools" / "sam" / "bin"
 """Where xtask installs the SAM CLI."""
@@ -53,22 +43,6 @@ def node_modules(name: str, *requirements: str, manifest: Path | None = None) ->
 
     stamp = " ".join(requirements) + ("" if manifest is None else manifest.read_text())
     return packages.once(INSTALLED / name, stamp, f"installing {name} from npm", install)
-
-
-@contextmanager
-def dynamodb(log: Path) -> Iterator[str]:
-    """Run a stand-in for DynamoDB, in memory; yield its URL."""
-    modules = node_modules("dynamodb", DYNAMODB)
-    with log.open("wb") as output:
-        command = [packages.node(), "--eval", DYNAMODB_PROGRAM]
-        # Its tables are of the server's account, so that policies which name them by their ARN are about them.
-        environment = os.environ | {"AWS_ACCOUNT_ID": ACCOUNT}
-        process = subprocess.Popen(command, cwd=modules, env=environment, stdout=output, stderr=output)
-    try:
-        yield eventually("the stand-in for DynamoDB serves", lambda: log.read_text().strip())
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _venv(directory: Path, *requirements: str) -> None:
