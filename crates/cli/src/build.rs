@@ -26,7 +26,7 @@ pub const NOT_CODE: [&str; 8] =
     [DIRECTORY, ".aws-sam", ".git", ".venv", "__pycache__", "cdk.out", "node_modules", ".pytest_cache"];
 
 /// A function or layer whose code is here rather than in a bucket.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     /// Its name in the template.
     pub logical_id: String,
@@ -46,7 +46,7 @@ enum Kind {
 }
 
 /// How code is built.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Method {
     /// It is as it shall be.
     None,
@@ -107,6 +107,12 @@ impl Part {
             Method::Maven => maven::build(&self.source, &inside)?,
         }
         Ok(built)
+    }
+
+    /// Says whether another part is built of the same, in the same way. What a makefile does goes by the name.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let same = self.source == other.source && self.method == other.method;
+        same && self.kind.is_layer() == other.kind.is_layer() && !matches!(self.method, Method::Make { .. })
     }
 
     /// Says what is done to build it; `None` if it only has to be packed.
@@ -372,6 +378,23 @@ mod tests {
         ] {
             check(&[], resource, Ok(None));
         }
+    }
+
+    #[test]
+    fn what_is_made_of_the_same_in_the_same_way_is_alike() {
+        let directory = project(&[("src/requirements.txt", ""), ("other/requirements.txt", "")]);
+        let check = |a: &str, b: &str, expected: bool| {
+            let resource = |text: &str| format!("{{Type: AWS::Serverless::Function, {text}}}");
+            let text = format!("Resources: {{A: {}, B: {}}}", resource(a), resource(b));
+            let parts = parts(&template(&text), directory.path(), &BTreeMap::new()).unwrap();
+            assert_eq!(parts[0].is_like(&parts[1]), expected, "{a}, {b}");
+        };
+        let python = |rest: &str| format!("Properties: {{Runtime: python3.13, {rest}}}");
+        check(&python("CodeUri: src, Handler: a.a"), &python("CodeUri: ./src, Handler: b.b"), true);
+        check(&python("CodeUri: src"), &python("CodeUri: other"), false);
+        check(&python("CodeUri: src"), "Properties: {Runtime: python3.14, CodeUri: src}", false);
+        let make = "Metadata: {BuildMethod: makefile}, Properties: {CodeUri: src}";
+        check(make, make, false);
     }
 
     #[test]

@@ -6,8 +6,7 @@ mod project;
 mod stack;
 mod upload;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use clap::Args;
@@ -109,33 +108,15 @@ pub async fn deploy(
     let parts = build::parts(&template, &project.directory, &project.parameters)?;
     let directory = project.directory.join(build::DIRECTORY);
     let bucket = upload::Bucket::open(client).await?;
-    let mut packed: BTreeMap<Vec<u8>, String> = BTreeMap::new();
+    let mut uploaded: Vec<(build::Part, String)> = Vec::new();
     for part in parts {
         let part = if settings.no_build { part.without_building() } else { part };
-        let message = match part.work() {
-            Some(tool) => format!("building {} ({tool})", part.logical_id),
-            None => format!("packing {}", part.logical_id),
-        };
-        let progress = Progress::start(&message);
-        let below = directory.clone();
-        // The tools block, and a server may run on the same threads.
-        let work = tokio::task::spawn_blocking(move || {
-            let built = part.build(&below)?;
-            let zip = if built.is_file() { std::fs::read(&built)? } else { code::zip_directory(&built)? };
-            anyhow::Ok((part, zip))
-        });
-        let done = work.await?;
-        progress.finish();
-        let (part, zip) = done?;
-        let key = match packed.get(&zip) {
-            Some(key) => key.clone(),
-            None => {
-                let key = bucket.put(&zip, "zip").await?;
-                packed.insert(zip, key.clone());
-                key
-            }
+        let key = match uploaded.iter().find(|(other, _)| part.is_like(other)) {
+            Some((_, key)) => key.clone(),
+            None => upload_built(&bucket, &part, &directory).await?,
         };
         part.locate(&mut template, &bucket.name, &key);
+        uploaded.push((part, key));
     }
     let text = template.to_string();
     let template = if text.len() <= TEMPLATE_BODY_BYTES_MAX {
@@ -145,6 +126,24 @@ pub async fn deploy(
         ("TemplateURL", format!("{}/{}/{key}", client.endpoint(), bucket.name))
     };
     stack::deploy(client, project, template, settings.accept_not_served, asks, quiet).await
+}
+
+/// Builds a part, packs and uploads it. Returns its key in the bucket.
+async fn upload_built(bucket: &upload::Bucket<'_>, part: &build::Part, directory: &Path) -> anyhow::Result<String> {
+    let message = match part.work() {
+        Some(tool) => format!("building {} ({tool})", part.logical_id),
+        None => format!("packing {}", part.logical_id),
+    };
+    let progress = Progress::start(&message);
+    let (part, below) = (part.clone(), directory.to_path_buf());
+    // The tools block, and a server may run on the same threads.
+    let work = tokio::task::spawn_blocking(move || {
+        let built = part.build(&below)?;
+        if built.is_file() { Ok(std::fs::read(&built)?) } else { code::zip_directory(&built) }
+    });
+    let done = work.await?;
+    progress.finish();
+    bucket.put(&done?, "zip").await
 }
 
 /// Asks a person.
