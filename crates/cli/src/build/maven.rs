@@ -11,7 +11,7 @@ pub fn build(source: &Path, target: &Path) -> anyhow::Result<()> {
     // A project that brings its Maven along wants that one.
     let wrapper = source.canonicalize()?.join("mvnw");
     let mut maven = Command::new(if wrapper.is_file() { wrapper.as_os_str() } else { "mvn".as_ref() });
-    maven.args(["--quiet", "--batch-mode", "process-classes", "dependency:copy-dependencies"]);
+    maven.args(["--quiet", "--batch-mode", "-Dstyle.color=never", "process-classes", "dependency:copy-dependencies"]);
     maven.args(["-DincludeScope=runtime", "-Dmdep.prependGroupId=true"]);
     maven.arg(format!("-DoutputDirectory={}", target.join("lib").display()));
     run(maven.current_dir(source))?;

@@ -1,0 +1,39 @@
+"""`everstep deploy` builds by the tools of each language: a small project for each, which answers once it is deployed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import packages
+from command_line import CommandLine
+from everstep_server import EverstepServer
+from executions import call
+
+PROJECTS = packages.REPOSITORY / "tests" / "projects"
+
+
+def copy(name: str) -> Path:
+    """Copy a project to where what is built and fetched for it is kept."""
+    return shutil.copytree(PROJECTS / name, packages.BUILT / "projects" / name, dirs_exist_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("tool", "greeting"),
+    [
+        ("npm", "hello Ada, see you in 1 minute"),
+        ("maven", "hello Ada, from Java"),
+        ("cargo", "hello Ada, from Rust"),
+        ("make", "hello Ada, from make"),
+    ],
+)
+def test_project_is_built_by(tool: str, greeting: str, server: EverstepServer):
+    everstep = CommandLine(server)
+    project, name = str(copy(tool)), f"built-by-{tool}"
+    deployed = everstep.json("deploy", project, "--stack-name", name)
+    assert call(server.client(), deployed["Outputs"]["Function"], {"name": "Ada"})["Payload"] == greeting
+    # The same code makes the same package.
+    assert "is up to date" in everstep("deploy", project, "--stack-name", name)
+    everstep("deploy", "--stack-name", name, "--delete")
