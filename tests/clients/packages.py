@@ -28,7 +28,9 @@ NODE_MAJOR = 22
 DYNALITE = "dynalite@4.0.0"
 
 TESTED_RUNTIMES = ("python3.11", "python3.13", "python3.14", "nodejs22.x", "nodejs24.x", "provided.al2023")
-"""Those on which a durable function is run."""
+"""Those on which the same durable function is run."""
+
+JAVA = "java17"
 
 
 def python_package(name: str) -> Path:
@@ -92,7 +94,7 @@ def native_package(runtime: str) -> Path:
 def runtimes() -> None:
     """Install every interpreter that the tests run functions on, as an operator would."""
     binary = os.environ.get("EVERSTEP_BINARY", str(REPOSITORY / "target" / "debug" / "everstep"))
-    install = [binary, "runtimes", "install", *TESTED_RUNTIMES, "--runtimes", str(RUNTIMES)]
+    install = [binary, "runtimes", "install", *TESTED_RUNTIMES, JAVA, "--runtimes", str(RUNTIMES)]
     subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
 
 

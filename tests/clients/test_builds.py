@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
 
-import packages
 from command_line import CommandLine
 from everstep_server import EverstepServer
 from executions import call
-
-PROJECTS = packages.REPOSITORY / "tests" / "projects"
-
-
-def copy(name: str) -> Path:
-    """Copy a project to where what is built and fetched for it is kept."""
-    return shutil.copytree(PROJECTS / name, packages.BUILT / "projects" / name, dirs_exist_ok=True)
+from projects import copy
 
 
 @pytest.mark.parametrize(
