@@ -260,6 +260,41 @@ def test_types_that_are_not_served_are_named_and_accepted_when_the_stack_says_so
     delete(stacks, "unserved")
 
 
+def test_repositories_and_keys_are_noted_down_with_a_warning(stacks: Any, server: EverstepServer):
+    ecr, kms = server.client(service="ecr"), server.client(service="kms")
+    tags = [{"Key": "team", "Value": "one"}]
+    resources = {
+        "Images": {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": "team/images", "Tags": tags}},
+        "Key": {"Type": "AWS::KMS::Key", "Properties": {"Description": "ours", "Enabled": True}},
+        "Alias": {"Type": "AWS::KMS::Alias", "Properties": {"AliasName": "alias/ours", "TargetKeyId": {"Ref": "Key"}}},
+    }
+    outputs = {
+        "Uri": {"Value": {"Fn::GetAtt": ["Images", "RepositoryUri"]}},
+        "Key": {"Value": {"Fn::GetAtt": ["Key", "Arn"]}},
+    }
+    stack = create(stacks, "records", template(resources, Outputs=outputs))
+    values = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    [repository] = ecr.describe_repositories(repositoryNames=["team/images"])["repositories"]
+    assert repository["repositoryUri"] == values["Uri"]
+    assert kms.describe_key(KeyId="alias/ours")["KeyMetadata"]["Arn"] == values["Key"]
+    warnings = {
+        who: why for who, status, why in events(stacks, "records") if status == "CREATE_COMPLETE" and who != "records"
+    }
+    assert set(warnings) == {"Images", "Key", "Alias"}
+    assert all(why.startswith("WARNING: Everstep noted the ") for why in warnings.values()), warnings
+    resources["Key"]["Properties"] = {"Description": "theirs", "Enabled": False}
+    resources["Images"]["Properties"]["ImageTagMutability"] = "IMMUTABLE"
+    update(stacks, "records", template(resources, Outputs=outputs))
+    key = kms.describe_key(KeyId="alias/ours")["KeyMetadata"]
+    assert (key["Description"], key["KeyState"], key["Arn"]) == ("theirs", "Disabled", values["Key"])
+    [repository] = ecr.describe_repositories(repositoryNames=["team/images"])["repositories"]
+    assert repository["imageTagMutability"] == "IMMUTABLE"
+    assert ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"] == tags
+    delete(stacks, "records")
+    assert (ecr.describe_repositories()["repositories"], kms.list_keys()["Keys"]) == ([], [])
+    assert kms.list_aliases()["Aliases"] == []
+
+
 def test_serverless_templates_are_transformed(client: Any, stacks: Any):
     name = "serverless"
     properties = {

@@ -220,6 +220,11 @@ def cdk_lifecycle(table: Table, cdk: Tool, server: EverstepServer) -> None:
         assert function not in functions(server)
     with table.row("cdk", "bootstrap"):
         cdk("bootstrap", "--no-notices")
+    with table.row("cdk", "bootstrap: nothing changed"):
+        assert "(no changes)" in cdk("bootstrap", "--no-notices")
+    with table.row("cdk", "deploy, destroy with what was bootstrapped"):
+        cdk("deploy", "--require-approval", "never", "--no-notices")
+        cdk("destroy", "--force", "--no-notices")
 
 
 def output_of(server: EverstepServer, stack: str) -> str:

@@ -3,12 +3,14 @@
 pub mod authorize;
 mod cloud_control;
 mod cloudformation;
+pub mod ecr;
 pub mod error;
 mod event_stream;
 mod everstep;
 pub mod forward;
 mod function_url;
 pub mod iam;
+pub mod kms;
 pub mod lambda;
 pub mod logs;
 mod marker;
@@ -43,6 +45,7 @@ use crate::access::{Found, Keys, NotOpened, Principal};
 use crate::clock::KeptClock;
 use crate::concurrency::Concurrency;
 use crate::downloads::{self, Downloads};
+use crate::encryption_keys::EncryptionKeys;
 use crate::forward::Forwards;
 use crate::function_urls::FunctionUrls;
 use crate::functions::Functions;
@@ -53,6 +56,7 @@ use crate::listen::Peer;
 use crate::log_groups::LogGroups;
 use crate::objects::Objects;
 use crate::parameters::Parameters;
+use crate::repositories::Repositories;
 use crate::runner::Runner;
 use crate::stacks::Stacks;
 use error::Error;
@@ -98,6 +102,10 @@ pub struct Services {
     pub identities: Arc<Identities>,
     /// The parameters.
     pub parameters: Parameters,
+    /// The repositories of images.
+    pub repositories: Repositories,
+    /// The keys of KMS.
+    pub encryption_keys: EncryptionKeys,
     /// Whether requests come by TLS.
     pub is_secure: bool,
     /// Durable time, which may be moved.
@@ -237,6 +245,8 @@ async fn perform(services: &Services, operation: Operation, request: &Request) -
         Operation::Sts(operation) => sts::serve(services, operation, request).await,
         Operation::Iam(operation) => iam::serve(services, operation, request).await,
         Operation::Ssm(operation) => ssm::serve(services, operation, request).await,
+        Operation::Ecr(operation) => ecr::serve(services, operation, request).await,
+        Operation::Kms(operation) => kms::serve(services, operation, request).await,
         Operation::Everstep(operation) => everstep::serve(services, operation, request).await,
     }
 }

@@ -19,6 +19,7 @@ mod concurrency;
 mod destinations;
 mod documents;
 mod downloads;
+mod encryption_keys;
 mod function_urls;
 mod identities;
 mod layers;
@@ -28,6 +29,7 @@ mod log_sink;
 mod objects;
 mod parameters;
 mod policy;
+mod repositories;
 mod runner;
 mod sessions;
 
@@ -55,6 +57,7 @@ use clock::KeptClock;
 use concurrency::Concurrency;
 pub use config::Config;
 use downloads::Downloads;
+use encryption_keys::EncryptionKeys;
 pub use everstep_worker::sandbox;
 use forward::{Forwards, endpoint_variable};
 use function_urls::FunctionUrls;
@@ -66,6 +69,7 @@ use listen::{Bound, Certificates, Listeners, Peer};
 use log_groups::LogGroups;
 use objects::Objects;
 use parameters::Parameters;
+use repositories::Repositories;
 use runner::Runner;
 use sandbox::Sandbox;
 use stacks::{Stacks, executor};
@@ -133,6 +137,8 @@ impl Server {
         let identities = Arc::new(Identities::open(catalog.clone(), &functions).await?);
         let log_groups = Arc::new(LogGroups::open(catalog.clone(), logs.clone()).await?);
         let parameters = Parameters::open(catalog.clone(), config.place()).await?;
+        let repositories = Repositories::open(catalog.clone(), config.place()).await?;
+        let encryption_keys = EncryptionKeys::open(catalog.clone(), config.place()).await?;
         let layers = Layers::new(catalog.clone(), config.place());
         let (stacks, begun) = Stacks::open(catalog.clone(), config.place());
         let concurrency = Concurrency::open(functions.clone(), supervisor.clone()).await?;
@@ -171,6 +177,8 @@ impl Server {
             keys: keys.clone(),
             identities,
             parameters,
+            repositories,
+            encryption_keys,
             is_secure: certificates.is_some(),
             clock,
             store: store.clone(),

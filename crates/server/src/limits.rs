@@ -404,3 +404,42 @@ pub(crate) const S3_DOCUMENT_BYTES_MAX: u64 = 4 * 1_048_576;
 
 /// Bytes of an object that are read at once to be sent. Everstep's own.
 pub(crate) const OBJECT_READ_BYTES: usize = 256 * 1_024;
+
+/// Most repositories of images. Everstep's own: they are held in memory.
+pub(crate) const REPOSITORIES_MAX: usize = 10_000;
+
+/// Shortest name of a repository, in characters. Source: Amazon ECR API, `RepositoryName`.
+pub(crate) const REPOSITORY_NAME_CHARACTERS_MIN: usize = 2;
+
+/// Longest name of a repository, in characters. Source: Amazon ECR API, `RepositoryName`.
+pub(crate) const REPOSITORY_NAME_CHARACTERS_MAX: usize = 256;
+
+/// Repositories on a page, if nothing else is said. Source: Amazon ECR API, `DescribeRepositories`.
+pub(crate) const REPOSITORIES_LISTED_DEFAULT: usize = 100;
+
+/// Most repositories on a page. Source: Amazon ECR API, `DescribeRepositories`.
+pub(crate) const REPOSITORIES_LISTED_MAX: usize = 1_000;
+
+/// Most keys of KMS. Everstep's own: they are held in memory.
+pub(crate) const ENCRYPTION_KEYS_MAX: usize = 10_000;
+
+/// Most aliases of a key. Source: AWS KMS quotas.
+pub(crate) const ENCRYPTION_KEY_ALIASES_MAX: usize = 50;
+
+/// Longest description of a key, in characters. Source: AWS KMS API, `DescriptionType`.
+pub(crate) const ENCRYPTION_KEY_DESCRIPTION_CHARACTERS_MAX: usize = 8_192;
+
+/// Longest name of an alias of a key, in characters. Source: AWS KMS API, `AliasNameType`.
+pub(crate) const ENCRYPTION_KEY_ALIAS_CHARACTERS_MAX: usize = 256;
+
+/// Keys on a page, if nothing else is said. Source: AWS KMS API, `ListKeys`.
+pub(crate) const ENCRYPTION_KEYS_LISTED_DEFAULT: usize = 100;
+
+/// Most keys on a page. Source: AWS KMS API, `ListKeys`.
+pub(crate) const ENCRYPTION_KEYS_LISTED_MAX: usize = 1_000;
+
+/// Aliases on a page, if nothing else is said. Source: AWS KMS API, `ListAliases`.
+pub(crate) const ENCRYPTION_KEY_ALIASES_LISTED_DEFAULT: usize = 50;
+
+/// Most aliases on a page. Source: AWS KMS API, `ListAliases`.
+pub(crate) const ENCRYPTION_KEY_ALIASES_LISTED_MAX: usize = 100;

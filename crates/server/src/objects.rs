@@ -30,6 +30,9 @@ pub struct Bucket {
     /// What else was set, by the name of the setting, as it was sent.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
+    /// Whether it was there from the start, and nobody has created one of that name since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub born: bool,
 }
 
 /// Whether a bucket keeps the versions of its objects.
@@ -226,14 +229,22 @@ impl Objects {
     /// # Errors
     /// [`Error::BucketExists`], [`Error::TooManyBuckets`], or the store's.
     pub async fn create_bucket(&self, name: &str, now_millis: i64) -> Result<(), Error> {
+        self.put_bucket(name, Bucket { created_millis: now_millis, ..Bucket::default() }).await
+    }
+
+    async fn put_bucket(&self, name: &str, bucket: Bucket) -> Result<(), Error> {
         let _gate = self.gate.write().await;
-        if self.catalog.get(Kind::Bucket, name).await?.is_some() {
-            return Err(Error::BucketExists(name.into()));
+        if let Some(document) = self.catalog.get(Kind::Bucket, name).await? {
+            if !read::<Bucket>(name, &document)?.born {
+                return Err(Error::BucketExists(name.into()));
+            }
+            // What the server was born with gives way; what is in it stays.
+            self.catalog.put(Kind::Bucket, name, Some(document.revision), write(&bucket)).await?;
+            return Ok(());
         }
         if self.catalog.list(Kind::Bucket, None, BUCKETS_MAX).await?.len() == BUCKETS_MAX {
             return Err(Error::TooManyBuckets);
         }
-        let bucket = Bucket { created_millis: now_millis, ..Bucket::default() };
         self.catalog.put(Kind::Bucket, name, None, write(&bucket)).await?;
         Ok(())
     }
@@ -246,7 +257,7 @@ impl Objects {
         if !self.catalog.list(Kind::Bucket, None, 1).await?.is_empty() {
             return Ok(());
         }
-        self.create_bucket(name, now_millis).await
+        self.put_bucket(name, Bucket { created_millis: now_millis, born: true, ..Bucket::default() }).await
     }
 
     /// Returns a bucket.

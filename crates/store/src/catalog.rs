@@ -83,11 +83,17 @@ pub enum Kind {
     Part,
     /// What is known of a log group.
     LogGroup,
+    /// A repository of images that was asked for.
+    Repository,
+    /// A key of KMS that was asked for.
+    EncryptionKey,
+    /// Another name of such a key.
+    EncryptionKeyAlias,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::Function,
         Self::Layer,
         Self::AccessKey,
@@ -112,6 +118,9 @@ impl Kind {
         Self::Upload,
         Self::Part,
         Self::LogGroup,
+        Self::Repository,
+        Self::EncryptionKey,
+        Self::EncryptionKeyAlias,
     ];
 
     /// Returns the name that it is stored by.
@@ -141,6 +150,9 @@ impl Kind {
             Self::Upload => "upload",
             Self::Part => "part",
             Self::LogGroup => "log_group",
+            Self::Repository => "repository",
+            Self::EncryptionKey => "encryption_key",
+            Self::EncryptionKeyAlias => "encryption_key_alias",
         }
     }
 }

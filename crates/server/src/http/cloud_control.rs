@@ -10,6 +10,7 @@ use super::authorize::Need;
 use super::error::Error;
 use super::lambda;
 use super::on_behalf::Call;
+use super::operation::of_target;
 use super::request::{Request, Response};
 
 /// How the header names the API.
@@ -45,9 +46,7 @@ impl Operation {
     /// # Errors
     /// If it is none of this service, or none that is served.
     pub fn find(target: &str) -> Result<Self, Error> {
-        let name = target.strip_prefix(TARGET).ok_or_else(|| {
-            Error::unknown_operation(format!("There is no operation `{target}` in the header X-Amz-Target."))
-        })?;
+        let name = of_target(target, TARGET)?;
         let found = Self::ALL.iter().find(|operation| operation.name() == name).copied();
         found.ok_or_else(|| {
             Error::not_served(format!("Everstep does not serve {name}; of Cloud Control it serves GetResource."))

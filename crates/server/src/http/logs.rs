@@ -22,7 +22,7 @@ use super::Services;
 use super::authorize::Need;
 use super::error::Error;
 use super::marker;
-use super::operation::declare_operations;
+use super::operation::{declare_operations, of_target};
 use super::request::{Request, Response};
 use crate::limits::LOG_EVENTS_MAX;
 
@@ -47,9 +47,7 @@ impl Operation {
     /// # Errors
     /// If it is none of this service, or none that is served.
     pub fn find(target: &str) -> Result<Self, Error> {
-        let name = target.strip_prefix(TARGET).ok_or_else(|| {
-            Error::unknown_operation(format!("There is no operation `{target}` in the header X-Amz-Target."))
-        })?;
+        let name = of_target(target, TARGET)?;
         let found = Self::ALL.iter().find(|operation| operation.name() == name).copied();
         found.ok_or_else(|| {
             let served = Self::ALL.iter().map(|operation| operation.name()).collect::<Vec<_>>().join(", ");

@@ -6,7 +6,7 @@ use super::authorize::Need;
 use super::error::Error;
 use super::request::Request;
 use super::request::Response;
-use super::{Services, cloud_control, cloudformation, everstep, iam, lambda, logs, query, ssm, sts};
+use super::{Services, cloud_control, cloudformation, ecr, everstep, iam, kms, lambda, logs, query, ssm, sts};
 use crate::limits::{BODY_BYTES_MAX, CODE_BODY_BYTES_MAX};
 
 /// AWS's services that are spoken here, by the names that requests are signed for.
@@ -29,8 +29,24 @@ pub enum Operation {
     Ssm(ssm::Operation),
     /// Of the Security Token Service.
     Sts(sts::Operation),
+    /// Of the registry of images.
+    Ecr(ecr::Operation),
+    /// Of the Key Management Service.
+    Kms(kms::Operation),
     /// Of Everstep's own service.
     Everstep(everstep::Operation),
+}
+
+impl From<ecr::Operation> for Operation {
+    fn from(operation: ecr::Operation) -> Self {
+        Self::Ecr(operation)
+    }
+}
+
+impl From<kms::Operation> for Operation {
+    fn from(operation: kms::Operation) -> Self {
+        Self::Kms(operation)
+    }
 }
 
 impl From<iam::Operation> for Operation {
@@ -103,17 +119,8 @@ impl Asked {
                 let (operation, parameters) = everstep::Operation::find(method, path)?;
                 (Operation::Everstep(operation), parameters)
             }
-            // Deployment tools know these two. What a template says of them is kept, and nothing more.
-            "ecr" => {
-                return Err(Error::not_served(
-                    "Everstep has no registry of images, because it runs none: deploy functions as zip files (PackageType Zip), or pass requests on to a real registry by a table [forward.ecr] in the configuration file.",
-                ));
-            }
-            "kms" => {
-                return Err(Error::not_served(
-                    "Everstep has no keys of KMS, and encrypts nothing with them: leave them out, or pass requests on to the real service by a table [forward.kms] in the configuration file.",
-                ));
-            }
+            "ecr" => (Operation::Ecr(ecr::Operation::find(target)?), Vec::new()),
+            "kms" => (Operation::Kms(kms::Operation::find(target)?), Vec::new()),
             _ => {
                 return Err(Error::not_served(format!(
                     "Everstep does not serve the service `{service}`: pass it on to a real one by a table [forward.{service}] in the configuration file."
@@ -171,6 +178,8 @@ impl Operation {
             Self::Logs(operation) => Ok(operation.needs(services, request)),
             Self::Iam(operation) => Ok(iam::needs(services, operation, request)),
             Self::Ssm(operation) => Ok(operation.needs(services, request)),
+            Self::Ecr(operation) => Ok(operation.needs(services, request)),
+            Self::Kms(operation) => Ok(operation.needs(services, request)),
             // Whose a key is may be known by who has it; a role says itself who may assume it.
             Self::Sts(_) => Ok(Vec::new()),
             Self::Everstep(operation) => {
@@ -189,6 +198,8 @@ impl Operation {
             Self::Iam(operation) => operation.name(),
             Self::Ssm(operation) => operation.name(),
             Self::Sts(operation) => operation.name(),
+            Self::Ecr(operation) => operation.name(),
+            Self::Kms(operation) => operation.name(),
             Self::Everstep(operation) => operation.name(),
         }
     }
@@ -268,6 +279,8 @@ mod tests {
             .chain(logs::Operation::ALL.iter().map(|operation| ("logs", operation.name())))
             .chain(iam::Operation::ALL.iter().map(|operation| ("iam", operation.name())))
             .chain(ssm::Operation::ALL.iter().map(|operation| ("ssm", operation.name())))
+            .chain(ecr::Operation::ALL.iter().map(|operation| ("ecr", operation.name())))
+            .chain(kms::Operation::ALL.iter().map(|operation| ("kms", operation.name())))
             .chain(cloudformation::Operation::ALL.iter().map(|operation| ("cloudformation", operation.name())))
             .chain(everstep::Operation::ALL.iter().map(|operation| ("everstep", operation.name())));
         for (service, name) in served {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::authorize::Need;
 use super::error::Error;
-use super::operation::declare_operations;
+use super::operation::{declare_operations, of_target};
 use super::request::{Request, Response};
 use super::{Services, marker};
 use crate::parameters::{Parameter, ParameterVersion};
@@ -74,9 +74,7 @@ impl Operation {
     /// # Errors
     /// If it is none of this service, or none that is served.
     pub fn find(target: &str) -> Result<Self, Error> {
-        let name = target.strip_prefix(TARGET).ok_or_else(|| {
-            Error::unknown_operation(format!("There is no operation `{target}` in the header X-Amz-Target."))
-        })?;
+        let name = of_target(target, TARGET)?;
         let found = Self::ALL.iter().find(|operation| operation.name() == name).copied();
         found.ok_or_else(|| {
             Error::not_served(format!("Everstep does not serve {name}; of Systems Manager it serves parameters."))

@@ -4,8 +4,10 @@
 //! is wrong. It neither knows templates nor events; the executor tells it when.
 
 mod cdk;
+mod ecr;
 mod forwarded;
 mod iam;
+mod kms;
 mod lambda;
 mod logs;
 mod s3;
@@ -40,6 +42,11 @@ pub trait ResourceType: Send + Sync + 'static {
     /// Returns the service in which things of this type are made, if it is one that requests are passed on to. Without
     /// it the type is not served.
     fn forwarded_to(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Says, in the stack's events, that less stands behind a thing of this type than on AWS.
+    fn warning(&self) -> Option<&'static str> {
         None
     }
 
@@ -148,6 +155,9 @@ static SERVED: &[&dyn ResourceType] = &[
     &s3::Bucket,
     &s3::BucketPolicy,
     &cdk::Metadata,
+    &ecr::Repository,
+    &kms::Key,
+    &kms::Alias,
     &forwarded::table::Table,
     &forwarded::queue::Queue,
 ];

@@ -14,6 +14,7 @@ mod logs;
 mod permissions;
 mod permitted;
 mod processes;
+mod records;
 mod requests;
 mod s3;
 mod signatures;

@@ -61,7 +61,7 @@ impl World {
         let form = "application/x-www-form-urlencoded";
         let (path, headers): (&str, Vec<(&str, &str)>) = match service {
             "iam" | "sts" | "cloudformation" => ("/", vec![("content-type", form)]),
-            "cloudcontrolapi" | "logs" | "ssm" => ("/", vec![("x-amz-target", target)]),
+            "cloudcontrolapi" | "ecr" | "kms" | "logs" | "ssm" => ("/", vec![("x-amz-target", target)]),
             _ => (target, Vec::new()),
         };
         let mut headers: Vec<(String, String)> =
@@ -252,6 +252,23 @@ async fn every_operation_is_denied_to_who_has_no_policy_for_it() {
     ssm AddTagsToResource: ssm:AddTagsToResource on resource: arn:aws:ssm:us-east-1:123456789012:parameter/a/b because no identity-based policy allows the ssm:AddTagsToResource action
     ssm RemoveTagsFromResource: ssm:RemoveTagsFromResource on resource: arn:aws:ssm:us-east-1:123456789012:parameter/a/b because no identity-based policy allows the ssm:RemoveTagsFromResource action
     ssm ListTagsForResource: ssm:ListTagsForResource on resource: arn:aws:ssm:us-east-1:123456789012:parameter/a/b because no identity-based policy allows the ssm:ListTagsForResource action
+    ecr CreateRepository: ecr:CreateRepository on resource: arn:aws:ecr:us-east-1:123456789012:repository/r because no identity-based policy allows the ecr:CreateRepository action
+    ecr DeleteRepository: ecr:DeleteRepository on resource: arn:aws:ecr:us-east-1:123456789012:repository/r because no identity-based policy allows the ecr:DeleteRepository action
+    ecr DescribeImages: ecr:DescribeImages on resource: arn:aws:ecr:us-east-1:123456789012:repository/r because no identity-based policy allows the ecr:DescribeImages action
+    ecr DescribeRepositories: ecr:DescribeRepositories on resource: arn:aws:ecr:us-east-1:123456789012:repository/r because no identity-based policy allows the ecr:DescribeRepositories action
+    ecr ListImages: ecr:ListImages on resource: arn:aws:ecr:us-east-1:123456789012:repository/r because no identity-based policy allows the ecr:ListImages action
+    ecr ListTagsForResource: ecr:ListTagsForResource on resource: arn:aws:ecr:us-east-1:123456789012:repository/r because no identity-based policy allows the ecr:ListTagsForResource action
+    ecr TagResource: ecr:TagResource on resource: arn:aws:ecr:us-east-1:123456789012:repository/r because no identity-based policy allows the ecr:TagResource action
+    ecr UntagResource: ecr:UntagResource on resource: arn:aws:ecr:us-east-1:123456789012:repository/r because no identity-based policy allows the ecr:UntagResource action
+    kms CreateAlias: kms:CreateAlias on resource: arn:aws:kms:us-east-1:123456789012:alias/a because no identity-based policy allows the kms:CreateAlias action
+    kms CreateKey: kms:CreateKey on resource: * because no identity-based policy allows the kms:CreateKey action
+    kms DeleteAlias: kms:DeleteAlias on resource: arn:aws:kms:us-east-1:123456789012:alias/a because no identity-based policy allows the kms:DeleteAlias action
+    kms DescribeKey: kms:DescribeKey on resource: arn:aws:kms:us-east-1:123456789012:key/k because no identity-based policy allows the kms:DescribeKey action
+    kms ListAliases: kms:ListAliases on resource: * because no identity-based policy allows the kms:ListAliases action
+    kms ListKeys: kms:ListKeys on resource: * because no identity-based policy allows the kms:ListKeys action
+    kms ListResourceTags: kms:ListResourceTags on resource: arn:aws:kms:us-east-1:123456789012:key/k because no identity-based policy allows the kms:ListResourceTags action
+    kms ScheduleKeyDeletion: kms:ScheduleKeyDeletion on resource: arn:aws:kms:us-east-1:123456789012:key/k because no identity-based policy allows the kms:ScheduleKeyDeletion action
+    kms UpdateAlias: kms:UpdateAlias on resource: arn:aws:kms:us-east-1:123456789012:alias/a because no identity-based policy allows the kms:UpdateAlias action
     cloudformation CancelUpdateStack: cloudformation:CancelUpdateStack on resource: arn:aws:cloudformation:us-east-1:123456789012:stack/s/* because no identity-based policy allows the cloudformation:CancelUpdateStack action
     cloudformation ContinueUpdateRollback: cloudformation:ContinueUpdateRollback on resource: arn:aws:cloudformation:us-east-1:123456789012:stack/s/* because no identity-based policy allows the cloudformation:ContinueUpdateRollback action
     cloudformation CreateChangeSet: cloudformation:CreateChangeSet on resource: arn:aws:cloudformation:us-east-1:123456789012:stack/s/* because no identity-based policy allows the cloudformation:CreateChangeSet action

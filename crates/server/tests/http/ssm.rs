@@ -3,16 +3,12 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::world::{Wire, World};
+use crate::world::World;
 
 impl World {
     /// Asks the Parameter Store as the operator.
     async fn ssm(&self, operation: &str, body: &Value) -> (u16, Value) {
-        let headers = vec![("x-amz-target".into(), format!("AmazonSSM.{operation}"))];
-        let wire = Wire { method: "POST".into(), path: "/".into(), headers, body: body.to_string().into() };
-        let signer = crate::world::Signer { service: "ssm", ..self.signer() };
-        let answer = self.deliver(&wire.signed(&signer, self.address())).await;
-        (answer.status, answer.json())
+        self.target("ssm", &format!("AmazonSSM.{operation}"), body).await
     }
 }
 

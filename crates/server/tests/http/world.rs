@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use zip::write::SimpleFileOptions;
 
 /// Longer than anything takes; a test that reaches it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server and who talks to it.
 pub(crate) struct World {
@@ -173,6 +173,14 @@ impl World {
     /// Sends a form to IAM as the operator.
     pub(crate) async fn iam(&self, action: &str, members: &[(&str, &str)]) -> Answer {
         self.exchange(&self.form("iam", &form(action, members))).await
+    }
+
+    /// Sends JSON as the operator to a service that is told by `X-Amz-Target` what to do.
+    pub(crate) async fn target(&self, service: &'static str, target: &str, body: &Value) -> (u16, Value) {
+        let headers = vec![("x-amz-target".into(), target.into())];
+        let wire = Wire { method: "POST".into(), path: "/".into(), headers, body: body.to_string().into() };
+        let answer = self.deliver(&wire.signed(&Signer { service, ..self.signer() }, self.address())).await;
+        (answer.status, answer.json())
     }
 
     /// Creates a role for functions that may do nothing yet.
@@ -457,11 +465,11 @@ pub(crate) fn redact(value: Value) -> Value {
         Value::Object(members) => members
             .into_iter()
             .map(|(name, value)| {
-                let secret =
-                    ["CheckpointToken", "CallbackId", "NextMarker", "NextToken", "CodeSha256"].contains(&name.as_str());
+                let secret = ["CheckpointToken", "CallbackId", "NextMarker", "NextToken", "nextToken", "CodeSha256"]
+                    .contains(&name.as_str());
                 let value = match value {
                     Value::String(text) if secret && !text.is_empty() => format!("<{name}>").into(),
-                    Value::Number(number) if name.ends_with("Timestamp") || name == "LastModifiedDate" => {
+                    Value::Number(number) if is_time(&name) => {
                         if number.is_f64() { "<seconds>" } else { "<milliseconds>" }.into()
                     }
                     Value::Number(_) if name == "CodeSize" => "<size>".into(),
@@ -474,6 +482,10 @@ pub(crate) fn redact(value: Value) -> Value {
         Value::String(text) => redacted(&text).into(),
         value => value,
     }
+}
+
+fn is_time(name: &str) -> bool {
+    name.ends_with("Timestamp") || name.ends_with("Date") || name == "createdAt"
 }
 
 /// Replaces ids, dates and trace headers in a text.

@@ -123,7 +123,7 @@ impl Job {
                     self.enter(resource, names.failed, reason).await?;
                     return Err(Failure::Failed);
                 }
-                self.enter(resource, names.complete, None).await
+                self.enter(resource, names.complete, resource_type.warning().map(String::from)).await
             }
             Err(error) => self.give_up(Resource { thing: None, ..resource }, names.failed, error).await,
         }

@@ -23,6 +23,8 @@ impl ResourceType for Bucket {
             return Ok(site.generated_name(BUCKET_NAME_CHARACTERS_MAX).to_lowercase());
         };
         match site.services.objects.bucket(name).await {
+            // What the server was born with gives way.
+            Ok(bucket) if bucket.born => Ok(name.into()),
             Ok(_) => Err(Error::conflict(format!("{name} already exists"))),
             Err(objects::Error::NoSuchBucket(_)) => Ok(name.into()),
             Err(error) => Err(refused(error)),

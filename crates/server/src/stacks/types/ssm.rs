@@ -31,6 +31,8 @@ impl ResourceType for Parameter {
         };
         let get = Call::new(Operation::GetParameter, &[]).body(json!({"Name": name}));
         match site.call(get).await {
+            // What the server was born with gives way.
+            Ok(_) if site.services.parameters.find(name).await?.is_some_and(|known| known.born) => Ok(name.into()),
             Ok(_) => Err(Error::conflict(format!("{name} already exists"))),
             Err(error) if error.code == MISSING => Ok(name.into()),
             Err(error) => Err(error),
