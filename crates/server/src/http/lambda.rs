@@ -27,6 +27,7 @@ fn dispatch<'a>(
     operation: Operation,
     request: &'a Request,
 ) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>> {
+    let engine = &services.engine;
     match operation {
         Operation::CreateFunction => Box::pin(function::create_function::handle(services, request)),
         Operation::ListFunctions => Box::pin(function::list_functions::handle(services, request)),
@@ -86,22 +87,23 @@ fn dispatch<'a>(
         Operation::ListDurableExecutionsByFunction => {
             Box::pin(durable::list_durable_executions_by_function::handle(services, request))
         }
-        Operation::CheckpointDurableExecution => {
-            Box::pin(durable::checkpoint_durable_execution::handle(services, request))
-        }
-        Operation::GetDurableExecutionState => {
-            Box::pin(durable::get_durable_execution_state::handle(services, request))
-        }
+        Operation::CheckpointDurableExecution => Box::pin(checkpoint(services, request)),
+        Operation::GetDurableExecutionState => Box::pin(durable::get_durable_execution_state::handle(engine, request)),
         Operation::GetDurableExecutionHistory => {
-            Box::pin(durable::get_durable_execution_history::handle(services, request))
+            Box::pin(durable::get_durable_execution_history::handle(engine, request))
         }
-        Operation::StopDurableExecution => Box::pin(durable::stop_durable_execution::handle(services, request)),
-        Operation::PauseDurableExecution => Box::pin(durable::pause_durable_execution::handle(services, request)),
-        Operation::ResumeDurableExecution => Box::pin(durable::resume_durable_execution::handle(services, request)),
-        Operation::GetDurableExecution => Box::pin(durable::get_durable_execution::handle(services, request)),
-        Operation::DeleteDurableExecution => Box::pin(durable::delete_durable_execution::handle(services, request)),
-        Operation::SendDurableExecutionCallbackSuccess => Box::pin(durable::callbacks::succeed(services, request)),
-        Operation::SendDurableExecutionCallbackFailure => Box::pin(durable::callbacks::fail(services, request)),
-        Operation::SendDurableExecutionCallbackHeartbeat => Box::pin(durable::callbacks::heartbeat(services, request)),
+        Operation::StopDurableExecution => Box::pin(durable::stop_durable_execution::handle(engine, request)),
+        Operation::PauseDurableExecution => Box::pin(durable::pause_durable_execution::handle(engine, request)),
+        Operation::ResumeDurableExecution => Box::pin(durable::resume_durable_execution::handle(engine, request)),
+        Operation::GetDurableExecution => Box::pin(durable::get_durable_execution::handle(engine, request)),
+        Operation::DeleteDurableExecution => Box::pin(durable::delete_durable_execution::handle(engine, request)),
+        Operation::SendDurableExecutionCallbackSuccess => Box::pin(durable::callbacks::succeed(engine, request)),
+        Operation::SendDurableExecutionCallbackFailure => Box::pin(durable::callbacks::fail(engine, request)),
+        Operation::SendDurableExecutionCallbackHeartbeat => Box::pin(durable::callbacks::heartbeat(engine, request)),
     }
+}
+
+async fn checkpoint(services: &Services, request: &Request) -> Result<Response, Error> {
+    let targets = durable::checkpoint_durable_execution::Permitted { services, request };
+    durable::checkpoint_durable_execution::handle(&services.engine, &targets, request).await
 }

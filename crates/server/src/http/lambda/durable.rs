@@ -1,4 +1,4 @@
-//! The durable execution operations, one file each.
+//! The durable execution operations, one file each. But for the list they know an engine, and nothing of functions.
 
 pub mod callbacks;
 pub mod checkpoint_durable_execution;
@@ -16,14 +16,14 @@ use std::sync::Arc;
 use everstep_core::id::{ClientToken, ExecutionArn, ExecutionId};
 use everstep_core::limits::{CLIENT_TOKEN_CHARACTERS_MAX, REASON_CHARACTERS_MAX};
 use everstep_core::{Execution, Rejection};
+use everstep_engine::Engine;
 
-use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
 use everstep_api::validation::Violations;
 
 /// Returns the execution that the path names.
-async fn named_execution(services: &Services, request: &Request) -> Result<Execution, Error> {
+async fn named_execution(engine: &Arc<Engine>, request: &Request) -> Result<Execution, Error> {
     let text = request.parameter(0);
     let arn: ExecutionArn = text.parse().map_err(|_| {
         Error::validation(format!(
@@ -32,7 +32,7 @@ async fn named_execution(services: &Services, request: &Request) -> Result<Execu
     })?;
     let missing = || Error::from(Rejection::execution_not_found());
     let id: ExecutionId = arn.id.parse().map_err(|_| missing())?;
-    let execution = services.engine.execution(id).await?.ok_or_else(missing)?;
+    let execution = engine.execution(id).await?.ok_or_else(missing)?;
     if execution.start_facts().arn() == arn { Ok(execution) } else { Err(missing()) }
 }
 

@@ -1,5 +1,8 @@
 //! `CheckpointDurableExecution`: the handler reports progress.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use everstep_api::checkpoint::{CheckpointRequest, CheckpointResponse, NewExecutionState, ValidUpdate};
 use everstep_api::operation::operation;
 use everstep_api::timestamp::TimeFormat;
@@ -7,7 +10,7 @@ use everstep_core::command::{ChainedInvokeOptions, OperationUpdate};
 use everstep_core::id::ExecutionArn;
 use everstep_core::operation::chained_invoke::{Child, Target};
 use everstep_core::{ErrorObject, Intake, Rejection};
-use everstep_engine::{Functions as _, Resolved};
+use everstep_engine::{Engine, Functions as _, Resolved};
 
 use crate::http::Services;
 use crate::http::authorize::allowed;
@@ -15,21 +18,46 @@ use crate::http::error::Error;
 use crate::http::lambda::invocation;
 use crate::http::request::{Request, Response};
 
+/// Finds what a handler means by the name of a function that it wants to be invoked.
+#[async_trait]
+pub trait Targets: Sync {
+    /// Returns what the name stands for, if the handler may invoke that.
+    async fn find(&self, name: &str) -> Resolved;
+}
+
+/// The functions of this server, as far as the sender of a request may invoke them.
+pub struct Permitted<'a> {
+    /// What there is.
+    pub services: &'a Services,
+    /// Who asks.
+    pub request: &'a Request,
+}
+
+#[async_trait]
+impl Targets for Permitted<'_> {
+    async fn find(&self, name: &str) -> Resolved {
+        match may_invoke(self.services, self.request, name).await {
+            Ok(()) => self.services.runner.resolve(name).await,
+            Err(sentence) => Resolved::Refused(ErrorObject::new("AccessDeniedException", sentence)),
+        }
+    }
+}
+
 /// Takes a checkpoint.
-pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
+pub async fn handle(engine: &Arc<Engine>, targets: &dyn Targets, request: &Request) -> Result<Response, Error> {
     let mut intake = Intake::default();
     let checkpoint = request.json::<CheckpointRequest>()?.validate(&mut intake).map_err(Error::validation)?;
     let stale = || Error::from(Rejection::checkpoint_token());
     let arn: ExecutionArn = request.parameter(0).parse().map_err(|_| stale())?;
-    let token = services.engine.keys().open_checkpoint(&checkpoint.checkpoint_token).ok_or_else(stale)?;
+    let token = engine.keys().open_checkpoint(&checkpoint.checkpoint_token).ok_or_else(stale)?;
     if token.execution.to_string() != arn.id {
         return Err(Error::invalid_parameter("Checkpoint token is not valid for the durable execution ARN"));
     }
     let mut updates = Vec::with_capacity(checkpoint.updates.len());
     for update in checkpoint.updates {
-        updates.push(resolved(services, request, update).await);
+        updates.push(resolved(targets, update).await);
     }
-    let answer = services.engine.checkpoint(token, checkpoint.client_token, updates, intake.into_texts()).await?;
+    let answer = engine.checkpoint(token, checkpoint.client_token, updates, intake.into_texts()).await?;
     let operations = answer.operations.iter().map(|changed| {
         let shape = operation(changed, &answer.texts, TimeFormat::Seconds);
         serde_json::value::to_raw_value(&shape).expect("shapes serialise")
@@ -39,14 +67,10 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
 }
 
 /// Finds what an update wants to be invoked, so that the decision can name it.
-async fn resolved(services: &Services, request: &Request, update: ValidUpdate) -> OperationUpdate {
+async fn resolved(targets: &dyn Targets, update: ValidUpdate) -> OperationUpdate {
     let ValidUpdate { mut update, chained } = update;
     let Some(chained) = chained else { return update };
-    let found = match may_invoke(services, request, &chained.function_name).await {
-        Ok(()) => services.runner.resolve(&chained.function_name).await,
-        Err(sentence) => Resolved::Refused(ErrorObject::new("AccessDeniedException", sentence)),
-    };
-    let target = match found {
+    let target = match targets.find(&chained.function_name).await {
         Resolved::Durable { place, function, version, execution_timeout_seconds, retention_days } => {
             Target::Durable(Child {
                 place,

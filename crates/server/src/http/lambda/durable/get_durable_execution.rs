@@ -1,17 +1,19 @@
 //! `GetDurableExecution`: how an execution stands.
 
+use std::sync::Arc;
+
 use everstep_api::durable::get_durable_execution;
 use everstep_core::event::Outcome;
+use everstep_engine::Engine;
 
 use super::named_execution;
-use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
 
 /// Describes an execution.
-pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
+pub async fn handle(engine: &Arc<Engine>, request: &Request) -> Result<Response, Error> {
     let with_data = request.flag("IncludeExecutionData", true)?;
-    let execution = named_execution(services, request).await?;
+    let execution = named_execution(engine, request).await?;
     let texts = if with_data {
         let outcome = match execution.outcome() {
             Some(Outcome::Succeeded(result)) => result.as_ref(),
@@ -21,7 +23,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         };
         let start = execution.start_facts();
         let payloads: Vec<_> = outcome.into_iter().chain(&start.input).collect();
-        Some(services.engine.texts(start.id, &payloads, &Vec::new()).await?)
+        Some(engine.texts(start.id, &payloads, &Vec::new()).await?)
     } else {
         None
     };

@@ -1,21 +1,23 @@
 //! `GetDurableExecutionHistory`: what happened, event by event.
 
+use std::sync::Arc;
+
 use everstep_api::history::{Data, event};
 use everstep_core::history::entries;
+use everstep_engine::Engine;
 
 use super::named_execution;
-use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::marker;
 use crate::http::request::{Request, Response, page};
 
 /// Returns a page of history.
-pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
+pub async fn handle(engine: &Arc<Engine>, request: &Request) -> Result<Response, Error> {
     let with_data = request.flag("IncludeExecutionData", true)?;
     let newest_first = request.flag("ReverseOrder", false)?;
     let items_max = request.max_items()? as u64;
-    let execution = named_execution(services, request).await?;
-    let now = services.engine.clock().now();
+    let execution = named_execution(engine, request).await?;
+    let now = engine.clock().now();
     let newest = execution.last_event_id();
     let from = match request.query("Marker") {
         Some(marker) => {
@@ -34,7 +36,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         (from, last, (last < newest).then_some(last + 1))
     };
     let id = execution.start_facts().id;
-    let history = services.engine.history(id, first, last, items_max as usize, newest_first, with_data).await?;
+    let history = engine.history(id, first, last, items_max as usize, newest_first, with_data).await?;
     let data = if with_data { Data::Included(&history.texts) } else { Data::Excluded };
     let mut events: Vec<_> = history
         .records

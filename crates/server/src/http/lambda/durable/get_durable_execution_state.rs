@@ -1,26 +1,28 @@
 //! `GetDurableExecutionState`: the rest of the operations, when they do not fit into the event.
 
+use std::sync::Arc;
+
 use everstep_api::envelope::{execution_operation, page};
 use everstep_api::timestamp::TimeFormat;
 use everstep_core::id::ExecutionArn;
 use everstep_core::{Rejection, view};
+use everstep_engine::Engine;
 use serde_json::json;
 
-use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
 
 /// Returns a page of operations. The token is looked at, not spent.
-pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
+pub async fn handle(engine: &Arc<Engine>, request: &Request) -> Result<Response, Error> {
     let stale = || Error::from(Rejection::checkpoint_token());
     let arn: ExecutionArn = request.parameter(0).parse().map_err(|_| stale())?;
     let items_max = request.max_items()?;
     let sealed = request.query("CheckpointToken").ok_or_else(|| Error::missing("checkpointToken"))?;
-    let token = services.engine.keys().open_checkpoint(sealed).ok_or_else(stale)?;
+    let token = engine.keys().open_checkpoint(sealed).ok_or_else(stale)?;
     if token.execution.to_string() != arn.id {
         return Err(Error::invalid_parameter("Checkpoint token is not valid for the durable execution ARN"));
     }
-    let execution = services.engine.execution(token.execution).await?.ok_or_else(stale)?;
+    let execution = engine.execution(token.execution).await?.ok_or_else(stale)?;
     execution.check_token(&token)?;
 
     let marker = request.query("Marker");
@@ -32,7 +34,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
     let shown: Vec<_> = view::replayed_operations(&execution).into_iter().cloned().collect();
     let page_of = &shown[first.min(shown.len())..shown.len().min(first.saturating_add(items_max))];
     let payloads: Vec<_> = page_of.iter().flat_map(|operation| view::payloads(operation)).chain(&start.input).collect();
-    let texts = services.engine.texts(start.id, &payloads, &Vec::new()).await?;
+    let texts = engine.texts(start.id, &payloads, &Vec::new()).await?;
     let mut operations = Vec::new();
     if marker.is_none() {
         operations.push(execution_operation(start, execution.started_at(), &texts, TimeFormat::Seconds));

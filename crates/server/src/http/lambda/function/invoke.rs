@@ -1,14 +1,16 @@
 //! `Invoke`: run a function, or start a durable execution, or find the one that was started before.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use everstep_api::durable::function_error;
 use everstep_core::event::{Outcome, PlainInvocation, Start, StartMode};
-use everstep_core::id::{ExecutionName, TenantId};
+use everstep_core::id::{ExecutionName, TenantId, Version};
 use everstep_core::limits::{ASYNC_PAYLOAD_BYTES_MAX, SYNC_EXECUTION_TIMEOUT_SECONDS_MAX, SYNC_PAYLOAD_BYTES_MAX};
 use everstep_core::{ErrorObject, Execution, Intake};
-use everstep_engine::{Error as EngineError, new_execution_id};
+use everstep_engine::{Engine, Error as EngineError, NewTexts, new_execution_id};
 use everstep_worker::{Failure, Invocation, Outcome as PlainOutcome, Throttle};
 
 use super::named_function;
@@ -157,15 +159,27 @@ async fn start(
         alias: found.alias.as_deref().map(Into::into),
         hops: 0,
     };
-    let input = start.input.clone();
+    start_or_find(&services.engine, start, intake.into_texts(), |version| found.leads_to(version)).await
+}
+
+/// Starts an execution, or finds the one that has its name, if it was given the same input and its version will do.
+///
+/// # Errors
+/// `DurableExecutionAlreadyStartedException` if it will not.
+pub async fn start_or_find(
+    engine: &Arc<Engine>,
+    start: Start,
+    texts: NewTexts,
+    leads_to: impl Fn(Version) -> bool,
+) -> Result<Execution, Error> {
     loop {
-        match services.engine.start(start.clone(), intake.texts().to_vec()).await {
+        match engine.start(start.clone(), texts.clone()).await {
             Ok(execution) => return Ok(execution),
             Err(EngineError::NameTaken(taken_by)) => {
                 // The execution that has the name may be forgotten at this very moment; then the name is free.
-                let Some(execution) = services.engine.execution(taken_by).await? else { continue };
+                let Some(execution) = engine.execution(taken_by).await? else { continue };
                 let facts = execution.start_facts();
-                if facts.input == input && found.leads_to(facts.version) {
+                if facts.input == start.input && leads_to(facts.version) {
                     return Ok(execution);
                 }
                 return Err(Error::already_started(&facts.arn().to_string()));
