@@ -11,6 +11,7 @@ mod logs;
 
 pub mod conformance;
 pub mod memory;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 pub use catalog::{Catalog, Document, Kind, Revision};
