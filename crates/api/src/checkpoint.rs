@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use everstep_core::command::{Action, OperationUpdate};
+use everstep_core::command::{self, Action, OperationUpdate};
 use everstep_core::id::{ClientToken, TenantId};
 use everstep_core::limits::{
     CALLBACK_TIMEOUT_SECONDS_MAX, CHECKPOINT_TOKEN_CHARACTERS_MAX, CLIENT_TOKEN_CHARACTERS_MAX, DURATION_SECONDS_MAX,
     FUNCTION_REFERENCE_CHARACTERS_MAX, OPERATION_ID_CHARACTERS_MAX, OPERATION_NAME_CHARACTERS_MAX,
     OPERATION_SUB_TYPE_CHARACTERS_MAX, SYNC_PAYLOAD_BYTES_MAX, TRACE_ID_CHARACTERS_MAX, UPDATES_MAX,
 };
-use everstep_core::{ErrorObject, Intake, OperationType};
+use everstep_core::operation::chained_invoke::Target;
+use everstep_core::{ErrorObject, Intake, Operation, OperationType, Texts};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::operation::operation;
+use crate::timestamp::TimeFormat;
 use crate::validation::Violations;
 
 /// The request. Source: Lambda API, `CheckpointDurableExecutionRequest`.
@@ -154,6 +157,25 @@ impl CheckpointRequest {
     }
 }
 
+impl ValidUpdate {
+    /// Returns the function that it chains, as the handler named it.
+    pub fn chained_function(&self) -> Option<&str> {
+        self.chained.as_ref().map(|chained| chained.function_name.as_str())
+    }
+
+    /// Returns the update that can be decided on, with what the chained function stands for. There is no target if it
+    /// chains none.
+    pub fn aimed_at(self, target: Option<Target>) -> OperationUpdate {
+        let chained_invoke = self.chained.zip(target).map(|(chained, target)| command::ChainedInvokeOptions {
+            function_name: chained.function_name.into(),
+            tenant_id: chained.tenant_id,
+            trace_id: chained.trace_id,
+            target,
+        });
+        OperationUpdate { chained_invoke, ..self.update }
+    }
+}
+
 impl UpdateShape {
     /// Returns the update, or `None` if a violation makes one impossible.
     fn validate(self, path: &str, violations: &mut Violations, intake: &mut Intake) -> Option<ValidUpdate> {
@@ -248,6 +270,17 @@ pub struct CheckpointResponse {
     pub checkpoint_token: Option<String>,
     /// What changed.
     pub new_execution_state: NewExecutionState,
+}
+
+impl CheckpointResponse {
+    /// Writes the answer: what changed, each operation once, and the next token.
+    pub fn new(checkpoint_token: Option<String>, changed: &[Arc<Operation>], texts: &Texts) -> Self {
+        let operations = changed.iter().map(|changed| {
+            let shape = operation(changed, texts, TimeFormat::Seconds);
+            serde_json::value::to_raw_value(&shape).expect("shapes serialise")
+        });
+        Self { checkpoint_token, new_execution_state: NewExecutionState { operations: operations.collect() } }
+    }
 }
 
 /// What changed since the last answer.

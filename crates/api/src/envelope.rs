@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use everstep_core::event::Start;
 use everstep_core::limits::ENVELOPE_PAGE_BYTES_MAX;
-use everstep_core::{ErrorObject, Operation, Texts, Timestamp};
+use everstep_core::{ErrorObject, Execution, Operation, Texts, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -79,7 +79,7 @@ pub fn encode(envelope: &Envelope) -> Vec<u8> {
 }
 
 /// Writes the EXECUTION operation, which is always the first.
-pub fn execution_operation(start: &Start, started_at: Timestamp, texts: &Texts, time: TimeFormat) -> Box<RawValue> {
+fn execution_operation(start: &Start, started_at: Timestamp, texts: &Texts, time: TimeFormat) -> Box<RawValue> {
     let shape = ExecutionOperation {
         id: start.id.to_string(),
         operation_type: "EXECUTION",
@@ -114,6 +114,30 @@ pub fn page(operations: &[Arc<Operation>], first: usize, items_max: usize, texts
         page.operations.push(json);
     }
     page
+}
+
+/// Writes a page of `GetDurableExecutionState`, of `shown` from the marker `from` on: the EXECUTION operation comes first,
+/// so only the page without a marker has it.
+pub fn state(
+    execution: &Execution,
+    shown: &[Arc<Operation>],
+    from: Option<usize>,
+    items_max: usize,
+    texts: &Texts,
+) -> serde_json::Value {
+    let mut operations = Vec::new();
+    if from.is_none() {
+        let start = execution.start_facts();
+        operations.push(execution_operation(start, execution.started_at(), texts, TimeFormat::Seconds));
+    }
+    let room = items_max - operations.len().min(items_max - 1);
+    let page = page(shown, from.unwrap_or_default(), room, texts, TimeFormat::Seconds);
+    operations.extend(page.operations);
+    let mut shape = serde_json::json!({"Operations": operations});
+    if let Some(marker) = page.next_marker {
+        shape["NextMarker"] = marker.into();
+    }
+    shape
 }
 
 /// What a handler answered.

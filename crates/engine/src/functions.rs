@@ -5,9 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use everstep_core::event::{PlainInvocation, Start};
 use everstep_core::id::{FunctionName, Place, RequestId, TenantId, Version};
+use everstep_core::operation::chained_invoke::{Child, Target};
 use everstep_core::{Effect, ErrorObject, Operation, Texts, Timestamp};
 
 use crate::asynchronous::{AsyncEnding, EventInvokeConfig};
+use crate::new_execution_id;
 
 /// Finds functions, and gets processes ready that run them. The server has one, the tests and the SDK's kit another.
 #[async_trait]
@@ -69,6 +71,21 @@ pub enum Resolved {
     },
     /// Nothing that can be invoked.
     Refused(ErrorObject),
+}
+
+impl Resolved {
+    /// Returns what a chained invoke is aimed at: a durable function gets an execution, drawn up by name.
+    pub fn into_target(self) -> Target {
+        match self {
+            Self::Durable { place, function, version, execution_timeout_seconds, retention_days } => {
+                let name = new_execution_id().to_string().parse().expect("a UUID is an execution name");
+                let id = new_execution_id();
+                Target::Durable(Child { place, function, version, name, id, execution_timeout_seconds, retention_days })
+            }
+            Self::Plain { function, version } => Target::Plain { function, version },
+            Self::Refused(error) => Target::Refused(error),
+        }
+    }
 }
 
 /// What came of waiting for a process.

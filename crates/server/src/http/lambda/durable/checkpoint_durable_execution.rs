@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use everstep_api::checkpoint::{CheckpointRequest, CheckpointResponse, NewExecutionState, ValidUpdate};
-use everstep_api::operation::operation;
-use everstep_api::timestamp::TimeFormat;
-use everstep_core::command::{ChainedInvokeOptions, OperationUpdate};
+use everstep_api::checkpoint::{CheckpointRequest, CheckpointResponse, ValidUpdate};
+use everstep_core::command::OperationUpdate;
 use everstep_core::id::ExecutionArn;
-use everstep_core::operation::chained_invoke::{Child, Target};
 use everstep_core::{ErrorObject, Intake, Rejection};
 use everstep_engine::{Engine, Functions as _, Resolved};
 
@@ -58,40 +55,14 @@ pub async fn handle(engine: &Arc<Engine>, targets: &dyn Targets, request: &Reque
         updates.push(resolved(targets, update).await);
     }
     let answer = engine.checkpoint(token, checkpoint.client_token, updates, intake.into_texts()).await?;
-    let operations = answer.operations.iter().map(|changed| {
-        let shape = operation(changed, &answer.texts, TimeFormat::Seconds);
-        serde_json::value::to_raw_value(&shape).expect("shapes serialise")
-    });
-    let new_execution_state = NewExecutionState { operations: operations.collect() };
-    Ok(Response::json(200, &CheckpointResponse { checkpoint_token: answer.token, new_execution_state }))
+    Ok(Response::json(200, &CheckpointResponse::new(answer.token, &answer.operations, &answer.texts)))
 }
 
 /// Finds what an update wants to be invoked, so that the decision can name it.
 async fn resolved(targets: &dyn Targets, update: ValidUpdate) -> OperationUpdate {
-    let ValidUpdate { mut update, chained } = update;
-    let Some(chained) = chained else { return update };
-    let target = match targets.find(&chained.function_name).await {
-        Resolved::Durable { place, function, version, execution_timeout_seconds, retention_days } => {
-            Target::Durable(Child {
-                place,
-                function,
-                version,
-                name: everstep_engine::new_execution_id().to_string().parse().expect("a UUID is an execution name"),
-                id: everstep_engine::new_execution_id(),
-                execution_timeout_seconds,
-                retention_days,
-            })
-        }
-        Resolved::Plain { function, version } => Target::Plain { function, version },
-        Resolved::Refused(error) => Target::Refused(error),
-    };
-    update.chained_invoke = Some(ChainedInvokeOptions {
-        function_name: chained.function_name.into(),
-        tenant_id: chained.tenant_id,
-        trace_id: chained.trace_id,
-        target,
-    });
-    update
+    let Some(function) = update.chained_function() else { return update.aimed_at(None) };
+    let found = targets.find(function).await;
+    update.aimed_at(Some(found.into_target()))
 }
 
 /// A chained invoke needs what an invocation by the function itself would: its role must allow it, or the policy of the other.

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use everstep_api::envelope::{execution_operation, page};
-use everstep_api::timestamp::TimeFormat;
+use everstep_api::envelope;
 use everstep_core::id::ExecutionArn;
 use everstep_core::{Rejection, view};
 use everstep_engine::Engine;
-use serde_json::json;
 
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
@@ -25,25 +23,13 @@ pub async fn handle(engine: &Arc<Engine>, request: &Request) -> Result<Response,
     let execution = engine.execution(token.execution).await?.ok_or_else(stale)?;
     execution.check_token(&token)?;
 
-    let marker = request.query("Marker");
-    let first: usize = match marker {
-        Some(marker) => marker.parse().map_err(|_| Error::invalid_parameter("Invalid Marker"))?,
-        None => 0,
-    };
+    let marker = request.query("Marker").map(str::parse).transpose();
+    let from: Option<usize> = marker.map_err(|_| Error::invalid_parameter("Invalid Marker"))?;
+    let first = from.unwrap_or_default();
     let start = execution.start_facts();
     let shown: Vec<_> = view::replayed_operations(&execution).into_iter().cloned().collect();
     let page_of = &shown[first.min(shown.len())..shown.len().min(first.saturating_add(items_max))];
     let payloads: Vec<_> = page_of.iter().flat_map(|operation| view::payloads(operation)).chain(&start.input).collect();
     let texts = engine.texts(start.id, &payloads, &Vec::new()).await?;
-    let mut operations = Vec::new();
-    if marker.is_none() {
-        operations.push(execution_operation(start, execution.started_at(), &texts, TimeFormat::Seconds));
-    }
-    let page = page(&shown, first, items_max - operations.len().min(items_max - 1), &texts, TimeFormat::Seconds);
-    operations.extend(page.operations);
-    let mut shape = json!({"Operations": operations});
-    if let Some(marker) = page.next_marker {
-        shape["NextMarker"] = marker.into();
-    }
-    Ok(Response::json(200, &shape))
+    Ok(Response::json(200, &envelope::state(&execution, &shown, from, items_max, &texts)))
 }
