@@ -17,6 +17,15 @@ pub(crate) const PANIC: &str = "panic";
 ///
 /// The name, without its path, is what the service keeps as `ErrorType`, and what retries and other services may go by.
 /// Rust does not promise that type names stay; where it matters, say it with [`Error::with_type`].
+///
+/// ```
+/// use everstep::Error;
+///
+/// let parsed: Result<u32, Error> = "seven".parse::<u32>().map_err(Error::from);
+/// assert_eq!(parsed.unwrap_err().error_type(), "ParseIntError");
+/// let declined = Error::new("Shop.Declined", "the card is too old").with_data("{\"expired\": 2021}");
+/// assert_eq!(declined.error_type(), "Shop.Declined");
+/// ```
 pub struct Error {
     error_type: Cow<'static, str>,
     data: Option<String>,

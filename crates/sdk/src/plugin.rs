@@ -18,6 +18,22 @@ use crate::wire::{ErrorObject, OperationStatus, OperationType, Record};
 ///
 /// The methods are called in the order in which plugins were added, before the handler sees the result, and must be
 /// quick: they run on the handler's task.
+///
+/// ```
+/// use everstep::plugin::{InvocationInfo, OperationInfo, Plugin};
+/// use everstep::{Context, Function, Result};
+///
+/// struct Announce;
+///
+/// impl Plugin for Announce {
+///     fn operation_end(&self, operation: &OperationInfo<'_>) {
+///         tracing::info!(name = operation.name, status = ?operation.status, "an operation ended");
+///     }
+/// }
+///
+/// # async fn handler(_: (), _: Context) -> Result<()> { Ok(()) }
+/// let function = Function::new(handler).plugin(|_: &InvocationInfo<'_>| Box::new(Announce) as Box<dyn Plugin>);
+/// ```
 pub trait Plugin: Send + Sync {
     /// An invocation begins.
     fn invocation_start(&self, _invocation: &InvocationInfo<'_>) {}

@@ -13,6 +13,16 @@ use crate::replay::retry::{Backoff, delay_seconds};
 ///
 /// AWS's default, and ours: 6 attempts, 5 seconds before the second, twice as long before each further one, never more
 /// than 60, with full jitter.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use everstep::{Jitter, Retry};
+/// # #[derive(Debug, thiserror::Error)] #[error("busy")] struct Busy;
+/// let patient = Retry::exponential(10).first(Duration::from_secs(1)).factor(1.5).cap(Duration::from_secs(60));
+/// let even = Retry::fixed(5, Duration::from_secs(5));
+/// let picky = Retry::exponential(3).jitter(Jitter::Half).when(|error| error.is::<Busy>());
+/// let own = Retry::custom(|_, attempt| (attempt < 3).then(|| Duration::from_secs(u64::from(attempt))));
+/// ```
 #[derive(Clone)]
 pub struct Retry<'a> {
     plan: Plan<'a>,

@@ -9,6 +9,23 @@ use crate::error::Result;
 ///
 /// What it returns is what a handler sees, live and on replay: a value is read back from its text before it is given
 /// to the handler.
+///
+/// ```
+/// use everstep::{Result, Serdes, SerdesInfo};
+///
+/// /// Keeps numbers in hexadecimal.
+/// struct Hexadecimal;
+///
+/// impl Serdes<u64> for Hexadecimal {
+///     fn serialize(&self, value: &u64, _: &SerdesInfo<'_>) -> Result<String> {
+///         Ok(format!("{value:x}"))
+///     }
+///
+///     fn deserialize(&self, text: &str, _: &SerdesInfo<'_>) -> Result<u64> {
+///         Ok(u64::from_str_radix(text, 16)?)
+///     }
+/// }
+/// ```
 pub trait Serdes<T>: Send + Sync {
     /// Writes a value.
     ///

@@ -346,6 +346,23 @@ fn branch_error(names: &[Name], index: usize, error: ErrorObject) -> OperationEr
 }
 
 /// What became of branches.
+///
+/// ```
+/// # use everstep::{CompletionReason, Context, Result};
+/// # async fn check(url: &str) -> std::io::Result<u16> { Ok(200) }
+/// # async fn handler(urls: Vec<String>, mut ctx: Context) -> Result<usize> {
+/// let batch = ctx
+///     .map("check", &urls, async |mut ctx, url| Ok(ctx.step("check", async |_| Ok(check(url).await?)).await?))
+///     .tolerate_percent(10.0)
+///     .await?;
+/// for error in batch.errors() {
+///     tracing::warn!(%error, "not reached");
+/// }
+/// if batch.completion_reason() == CompletionReason::FailureToleranceExceeded {
+///     batch.throw_if_error()?;
+/// }
+/// # Ok(batch.success_count()) }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch<T> {
     items: Vec<BatchItem<T>>,

@@ -20,6 +20,17 @@ pub(super) const CALLBACK: Kind =
 impl Context {
     /// Makes a callback. Awaited, it gives the [`Callback`] with the id that whoever answers must be told of, in a step.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use everstep::{Context, Result};
+    /// # async fn send(callback_id: &str) -> std::io::Result<()> { Ok(()) }
+    /// # async fn handler(_: (), mut ctx: Context) -> Result<u32> {
+    /// let callback = ctx.callback::<u32>("number").timeout(Duration::from_secs(3600)).await?;
+    /// ctx.step("send", async |_| Ok(send(callback.id()).await?)).await?;
+    /// let number = callback.result().await?;
+    /// # Ok(number) }
+    /// ```
+    ///
     /// # Errors
     /// None of the answer: those come with it, by [`Callback::result`].
     pub fn callback<'a, T>(&mut self, name: impl Into<Name>) -> CreateCallback<'a, T>

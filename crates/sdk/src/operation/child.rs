@@ -23,6 +23,20 @@ impl Context {
     /// Runs code with a context of its own, and remembers its result. The operations in it are remembered one by one
     /// until it is over.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use everstep::{Context, Result};
+    /// # async fn handler(name: String, mut ctx: Context) -> Result<String> {
+    /// let greeting = ctx
+    ///     .child("greeting", async |mut ctx| {
+    ///         let greeting = ctx.step("greet", async |_| Ok(format!("Hello, {name}!"))).await?;
+    ///         ctx.wait("pause", Duration::from_secs(1)).await?;
+    ///         Ok(greeting)
+    ///     })
+    ///     .await?;
+    /// # Ok(greeting) }
+    /// ```
+    ///
     /// # Errors
     /// [`OperationErrorKind::ChildFailed`] with the error of the body.
     pub fn child<'a, T, F, Fut>(&mut self, name: impl Into<Name>, body: F) -> Child<'a, T, F>

@@ -21,6 +21,15 @@ const CHAINED_INVOKE: Kind = Kind {
 impl Context {
     /// Invokes a function, by its name or ARN, and waits for its result without compute.
     ///
+    /// A durable function is named with a version or an alias; others need none.
+    ///
+    /// ```
+    /// # use everstep::{Context, Result};
+    /// # async fn handler(order: String, mut ctx: Context) -> Result<u32> {
+    /// let parcel: u32 = ctx.invoke("warehouse:live", &order).name("ship").await?;
+    /// # Ok(parcel) }
+    /// ```
+    ///
     /// # Errors
     /// [`OperationErrorKind::InvokeFailed`] with the error of the function, and the like if it took too long or was
     /// stopped.

@@ -22,6 +22,19 @@ impl Context {
     ///
     /// Awaited, it gives the results in the order of the items, or the first failure; see [`Fanout::batch`] for more.
     ///
+    /// ```
+    /// # use everstep::{Context, Result};
+    /// # async fn handler(names: Vec<String>, mut ctx: Context) -> Result<Vec<String>> {
+    /// let greetings = ctx
+    ///     .map("greet", &names, async |mut ctx, name| {
+    ///         Ok(ctx.step("greet", async |_| Ok(format!("Hello, {name}!"))).await?)
+    ///     })
+    ///     .max_concurrency(10)
+    ///     .item_names(|_, name| format!("greet {name}"))
+    ///     .await?;
+    /// # Ok(greetings) }
+    /// ```
+    ///
     /// # Errors
     /// [`OperationErrorKind::ChildFailed`] with the error of the first item that failed.
     pub fn map<'a, I, T, F, Fut>(&mut self, name: impl Into<Name>, items: I, body: F) -> Map<'a, I::Item, T, F>

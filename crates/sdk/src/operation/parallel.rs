@@ -24,6 +24,21 @@ impl Context {
     ///
     /// Awaited, it gives the results, or the first failure; see [`Fanout::batch`] for more.
     ///
+    /// ```
+    /// # use everstep::{Context, Result, branch};
+    /// # async fn handler(name: String, mut ctx: Context) -> Result<(usize, String)> {
+    /// let (length, greeting) = ctx
+    ///     .parallel(
+    ///         "both",
+    ///         (
+    ///             branch("count", async |mut ctx| Ok(ctx.step("count", async |_| Ok(name.len())).await?)),
+    ///             branch("greet", async |mut ctx| Ok(ctx.step("greet", async |_| Ok(format!("Hello, {name}!"))).await?)),
+    ///         ),
+    ///     )
+    ///     .await?;
+    /// # Ok((length, greeting)) }
+    /// ```
+    ///
     /// # Errors
     /// [`OperationErrorKind::ChildFailed`] with the error of the first branch that failed.
     pub fn parallel<'a, B: Branches<'a>>(&mut self, name: impl Into<Name>, branches: B) -> Parallel<'a, B> {

@@ -17,6 +17,19 @@ impl Context {
     /// The operations are called before, on the same context. Two give an [`Either`], three a [`OneOf3`], a `Vec` the index
     /// and the value. A plain `select!` is not durable: on replay another one may be first.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use everstep::{Context, Either, Result};
+    /// # async fn handler(order: String, mut ctx: Context) -> Result<Option<u32>> {
+    /// let parcel = ctx.invoke::<u32>("warehouse", &order);
+    /// let patience = ctx.wait("patience", Duration::from_secs(60));
+    /// let parcel = match ctx.race("first", (parcel, patience)).await? {
+    ///     Either::Left(parcel) => Some(parcel),
+    ///     Either::Right(()) => None,
+    /// };
+    /// # Ok(parcel) }
+    /// ```
+    ///
     /// # Errors
     /// The error of the operation that ended first.
     pub fn race<'a, O: Operations<'a>>(&mut self, name: impl Into<Name>, operations: O) -> Race<'a, O> {

@@ -26,6 +26,14 @@ impl Context {
     /// If the process dies while the body runs, it runs again, unless the step is [at most once](Step::at_most_once). If
     /// the body fails it is tried again as [`Retry`] says. It may borrow from the handler.
     ///
+    /// ```
+    /// # use everstep::{Context, Result};
+    /// # async fn price(item: &str) -> std::io::Result<u32> { Ok(3) }
+    /// # async fn handler(item: String, mut ctx: Context) -> Result<u32> {
+    /// let price = ctx.step("price", async |_| Ok(price(&item).await?)).await?;
+    /// # Ok(price) }
+    /// ```
+    ///
     /// # Errors
     /// [`OperationErrorKind::StepFailed`] with the error of the last attempt.
     pub fn step<'a, T, F, Fut>(&mut self, name: impl Into<Name>, body: F) -> Step<'a, T, F>

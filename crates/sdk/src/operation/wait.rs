@@ -16,6 +16,14 @@ const WAIT: Kind =
 impl Context {
     /// Waits, without compute if nothing else is to be done: from a second to 366 days. Parts of a second are rounded up.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use everstep::{Context, Result};
+    /// # async fn handler(_: (), mut ctx: Context) -> Result<()> {
+    /// ctx.wait("a day", Duration::from_secs(86_400)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`OperationErrorKind::Validation`] if it is longer.
     pub fn wait(&mut self, name: impl Into<Name>, duration: Duration) -> Wait {

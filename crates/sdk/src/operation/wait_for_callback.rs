@@ -28,6 +28,18 @@ const WAIT_FOR_CALLBACK: Kind = Kind {
 impl Context {
     /// Makes a callback, tells somebody of it by `submit`, and waits for the answer without compute.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use everstep::{Context, Result};
+    /// # async fn send(callback_id: &str) -> std::io::Result<()> { Ok(()) }
+    /// # async fn handler(_: (), mut ctx: Context) -> Result<u32> {
+    /// let number: u32 = ctx
+    ///     .wait_for_callback("number", async |callback| Ok(send(callback.id()).await?))
+    ///     .timeout(Duration::from_secs(3600))
+    ///     .await?;
+    /// # Ok(number) }
+    /// ```
+    ///
     /// # Errors
     /// [`OperationErrorKind::CallbackFailed`] with the error that was sent or that `submit` gave,
     /// [`OperationErrorKind::CallbackTimedOut`], or [`OperationErrorKind::CallbackHeartbeatTimedOut`].

@@ -38,6 +38,22 @@ impl Context {
     /// Without further words it is checked 60 times at most: after 5 seconds, then half as long again each time, never
     /// more than 5 minutes, with full jitter.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use everstep::{Condition, Context, Result};
+    /// # async fn is_ready(export: &str) -> std::io::Result<bool> { Ok(true) }
+    /// # async fn handler(export: String, mut ctx: Context) -> Result<u32> {
+    /// let checks = ctx
+    ///     .wait_until("export", 0, async |checks| {
+    ///         let ready = is_ready(&export).await?;
+    ///         Ok(if ready { Condition::Met(checks + 1) } else { Condition::NotYet(checks + 1) })
+    ///     })
+    ///     .every(Duration::from_secs(30))
+    ///     .max_checks(20)
+    ///     .await?;
+    /// # Ok(checks) }
+    /// ```
+    ///
     /// # Errors
     /// [`OperationErrorKind::ConditionFailed`] if a check fails, [`OperationErrorKind::ConditionExhausted`] after the last.
     pub fn wait_until<'a, T, F, Fut>(&mut self, name: impl Into<Name>, initial: T, check: F) -> WaitUntil<'a, T, F>
