@@ -298,3 +298,13 @@ pub use retry::{Jitter, Retry};
 pub use runtime::{Functions, RunError, run};
 pub use serdes::{Json, Raw, Serdes, SerdesInfo};
 pub use wire::{ErrorObject, OperationStatus, OperationType};
+
+/// The book's code about this crate compiles.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../../docs/rust-sdk.md")]
+    struct Sdk;
+
+    #[doc = include_str!("../../../docs/rust-operations.md")]
+    struct Operations;
+}
