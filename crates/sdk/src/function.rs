@@ -267,6 +267,7 @@ fn invocation_info<'a>(
         execution_started_at: invocation.started_at,
         execution_input: input,
         trace_id: invocation.trace_id.as_deref(),
+        deadline: invocation.deadline,
         operations: of_records(&|_| true),
         updated_operations: of_records(&|record| invocation.updated.contains(&record.id)),
     }

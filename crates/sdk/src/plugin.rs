@@ -106,6 +106,8 @@ pub struct InvocationInfo<'a> {
     pub execution_input: Option<&'a str>,
     /// The trace header that Lambda gave.
     pub trace_id: Option<&'a str>,
+    /// When Lambda ends it.
+    pub deadline: SystemTime,
     /// What is known of its operations.
     pub operations: Vec<OperationInfo<'a>>,
     /// The operations that changed since the last invocation.

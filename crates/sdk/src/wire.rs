@@ -180,6 +180,20 @@ pub enum OperationType {
     ChainedInvoke,
 }
 
+impl OperationType {
+    /// Returns it in the words of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Execution => "EXECUTION",
+            Self::Context => "CONTEXT",
+            Self::Step => "STEP",
+            Self::Wait => "WAIT",
+            Self::Callback => "CALLBACK",
+            Self::ChainedInvoke => "CHAINED_INVOKE",
+        }
+    }
+}
+
 /// The status of an operation. Source: Lambda API, `OperationStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -209,6 +223,20 @@ impl OperationStatus {
         match self {
             Self::Started | Self::Pending | Self::Ready => false,
             Self::Succeeded | Self::Failed | Self::Cancelled | Self::TimedOut | Self::Stopped => true,
+        }
+    }
+
+    /// Returns it in the words of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "STARTED",
+            Self::Pending => "PENDING",
+            Self::Ready => "READY",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Stopped => "STOPPED",
         }
     }
 }
@@ -437,6 +465,34 @@ mod tests {
         check("1767225600.123", Some(1_767_225_600_123));
         check("\"2026-01-01T00:00:00.123Z\"", Some(1_767_225_600_123));
         check("null", None);
+    }
+
+    #[test]
+    fn types_and_statuses_have_one_spelling() {
+        let operation_types = [
+            OperationType::Execution,
+            OperationType::Context,
+            OperationType::Step,
+            OperationType::Wait,
+            OperationType::Callback,
+            OperationType::ChainedInvoke,
+        ];
+        for operation_type in operation_types {
+            assert_eq!(serde_json::to_value(operation_type).unwrap(), operation_type.as_str());
+        }
+        let statuses = [
+            OperationStatus::Started,
+            OperationStatus::Pending,
+            OperationStatus::Ready,
+            OperationStatus::Succeeded,
+            OperationStatus::Failed,
+            OperationStatus::Cancelled,
+            OperationStatus::TimedOut,
+            OperationStatus::Stopped,
+        ];
+        for status in statuses {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
     }
 
     #[test]
