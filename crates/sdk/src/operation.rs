@@ -113,7 +113,7 @@ impl Operation {
         match record {
             Some(record) => {
                 if record.status.is_terminal() {
-                    self.ended(&record);
+                    self.ended(&record, false);
                 }
                 record
             }
@@ -128,7 +128,7 @@ impl Operation {
     pub(crate) async fn settled(&self) -> Arc<Record> {
         let record = self.journal().settled(&self.id).await;
         if record.status.is_terminal() {
-            self.ended(&record);
+            self.ended(&record, false);
         }
         record
     }
@@ -254,11 +254,11 @@ impl Operation {
         plugins.tell(|plugin| plugin.operation_start(&info));
     }
 
-    /// Plugins hear that it ended.
-    pub(crate) fn ended(&self, record: &Record) {
+    /// Plugins hear that it ended; or did so before, if it has no record that says so.
+    pub(crate) fn ended(&self, record: &Record, is_replay: bool) {
         let plugins = &self.journal().plugins;
         if !plugins.is_empty() {
-            let info = OperationInfo::of_record(record, false);
+            let info = OperationInfo::of_record(record, is_replay);
             plugins.tell(|plugin| plugin.operation_end(&info));
         }
     }
@@ -289,7 +289,7 @@ impl Operation {
             self.announce(Some(record), true);
         } else if self.journal().invocation.updated.contains(&self.id) && !self.announced.swap(true, Ordering::Relaxed)
         {
-            self.ended(record);
+            self.ended(record, false);
         }
     }
 

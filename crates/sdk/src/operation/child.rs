@@ -212,7 +212,9 @@ async fn run_virtual<Fut: Future<Output = Result<Produced>>>(
         let mut record = operation.unrecorded();
         record.status = if result.is_ok() { OperationStatus::Succeeded } else { OperationStatus::Failed };
         record.end_timestamp = Some(std::time::SystemTime::now());
-        operation.ended(&record);
+        // It runs in each invocation, and ended in that one in which the handler went on for the first time.
+        operation.passed();
+        operation.ended(&record, operation.scope.is_replaying());
     }
     result.map(|produced| Some(produced.text))
 }
