@@ -28,7 +28,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "everstep-worker",
         ],
     ),
-    ("everstep", &[]),
+    ("everstep", &["everstep-api", "everstep-core", "everstep-engine", "everstep-store"]),
     ("everstep-client", &[]),
     ("everstep-cli", &["everstep-client", "everstep-core", "everstep-server", "everstep-store", "everstep-template"]),
     (

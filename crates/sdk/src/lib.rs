@@ -275,6 +275,8 @@ mod scoped;
 mod serdes;
 mod service;
 mod signature;
+#[cfg(feature = "test")]
+pub mod testing;
 mod wire;
 
 pub use context::{Context, Name};

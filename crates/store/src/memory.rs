@@ -8,10 +8,14 @@ mod logs;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 /// Keeps everything in memory and forgets it when it is dropped.
 #[derive(Debug, Default)]
 pub struct Memory {
     executions: Mutex<executions::State>,
+    /// Counts what was written about executions.
+    writes: watch::Sender<u64>,
     catalog: Mutex<catalog::State>,
     logs: Mutex<logs::State>,
 }
@@ -20,6 +24,15 @@ impl Memory {
     /// Makes an empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Returns a count of what was written about executions, for those who wait for something to happen to one.
+    pub fn writes(&self) -> watch::Receiver<u64> {
+        self.writes.subscribe()
+    }
+
+    fn written(&self) {
+        self.writes.send_modify(|writes| *writes += 1);
     }
 }
 

@@ -93,13 +93,19 @@ impl Executions for Memory {
         let created =
             Execution { number, new: execution, head: Head::AT_BIRTH, records: Vec::new(), payloads: BTreeMap::new() };
         state.executions.insert(commit.execution, created);
-        Ok(state.apply(commit))
+        let committed = state.apply(commit);
+        self.written();
+        Ok(committed)
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, Error> {
         let mut state = lock(&self.executions);
         match state.executions.get(&commit.execution) {
-            Some(execution) if commit.record.version == execution.records.len() as u64 + 1 => Ok(state.apply(commit)),
+            Some(execution) if commit.record.version == execution.records.len() as u64 + 1 => {
+                let committed = state.apply(commit);
+                self.written();
+                Ok(committed)
+            }
             Some(_) | None => Err(Error::Conflict),
         }
     }
@@ -183,11 +189,14 @@ impl Executions for Memory {
             state.wake_ups.remove(&(wake_up, deleted.number, execution));
         }
         state.effects.retain(|_, owed| owed.execution != Some(execution));
+        self.written();
         Ok(true)
     }
 
     async fn add_effect(&self, effect: Effect, due: Timestamp) -> Result<EffectId, Error> {
-        Ok(lock(&self.executions).add_effect(None, due, effect))
+        let id = lock(&self.executions).add_effect(None, due, effect);
+        self.written();
+        Ok(id)
     }
 
     async fn effects(&self, until: Timestamp, limit: usize) -> Result<Vec<StoredEffect>, Error> {
@@ -204,11 +213,13 @@ impl Executions for Memory {
             owed.effect = effect;
             owed.due = due;
         }
+        self.written();
         Ok(())
     }
 
     async fn finish_effect(&self, id: EffectId) -> Result<(), Error> {
         lock(&self.executions).effects.remove(&id);
+        self.written();
         Ok(())
     }
 }
