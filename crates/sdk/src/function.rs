@@ -119,6 +119,8 @@ impl Function {
             is_first: records.iter().all(|record| record.operation_type == OperationType::Execution),
             updated: event.updated_operation_ids.into_iter().collect(),
             logs_replay: self.replay_logs,
+            #[cfg(feature = "test")]
+            bodies: lambda.bodies,
         };
         let info = invocation_info(&invocation, input.as_deref(), &records);
         let plugins = Plugins::new(&self.plugins, &info);
@@ -221,6 +223,8 @@ pub(crate) struct LambdaInvocation {
     pub(crate) deadline: SystemTime,
     pub(crate) trace_id: Option<String>,
     pub(crate) tenant_id: Option<String>,
+    #[cfg(feature = "test")]
+    pub(crate) bodies: Arc<crate::testing::bodies::Bodies>,
 }
 
 /// What the Runtime API is told instead of an answer.

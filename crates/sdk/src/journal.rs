@@ -32,6 +32,9 @@ pub(crate) struct Invocation {
     pub(crate) updated: HashSet<OperationId>,
     /// Logs of replayed code are wanted.
     pub(crate) logs_replay: bool,
+    /// The bodies that the test kit has seen.
+    #[cfg(feature = "test")]
+    pub(crate) bodies: Arc<crate::testing::bodies::Bodies>,
 }
 
 /// Why no user code may go on.

@@ -169,6 +169,8 @@ impl RuntimeApi {
             deadline: deadline_of(deadline),
             trace_id: header("lambda-runtime-trace-id"),
             tenant_id: header("lambda-runtime-aws-tenant-id"),
+            #[cfg(feature = "test")]
+            bodies: Arc::default(),
         };
         Ok(Next { invocation, event: response.into_body() })
     }

@@ -24,9 +24,11 @@
 //! The kit decides nothing about durable executions: it carries what the SDK says, as JSON, through the validation and
 //! the engine of the server, and back.
 
+pub(crate) mod bodies;
 mod diary;
 mod faults;
 mod functions;
+mod prefixes;
 mod run;
 mod running;
 mod service;

@@ -158,6 +158,8 @@ where
         let Self { operation, body, .. } = self;
         operation.scope.goes_live();
         let _executing = operation.journal().executing();
+        #[cfg(feature = "test")]
+        operation.journal().invocation.bodies.note(&operation.id, attempt.number, self.semantics);
         let context = StepContext {
             journal: Arc::clone(operation.journal()),
             operation_id: operation.id.clone(),

@@ -14,8 +14,10 @@ use everstep_core::id::{ExecutionId, FunctionName, Place, TenantId, Version};
 use everstep_core::limits::{DURATION_SECONDS_MAX, FUNCTION_TIMEOUT_SECONDS_MAX, RETENTION_DAYS_DEFAULT};
 use everstep_engine::{Acquired, DurableRun, Engine, Functions, HandlerAnswer, PlainRun, Resolved, Slot};
 
+use super::bodies::Bodies;
 use super::diary::Diary;
 use super::faults::Faults;
+use super::prefixes::Playback;
 use super::service::{Local, system_time};
 use crate::error::Error;
 use crate::function::{Function, LambdaInvocation};
@@ -43,6 +45,10 @@ pub(super) struct Script {
     pub(super) faults: Faults,
     pub(super) diary: Diary,
     pub(super) invocations: AtomicUsize,
+    /// The bodies of steps that ran.
+    pub(super) bodies: Arc<Bodies>,
+    /// What came of the operations in a run that is told once more.
+    pub(super) playback: Option<Playback>,
     /// The updates of each checkpoint so far, in words.
     pub(super) checkpoints: Mutex<Vec<Vec<String>>>,
 }
@@ -102,6 +108,10 @@ pub(super) fn place() -> Place {
 #[async_trait]
 impl Functions for Stage {
     async fn resolve(&self, reference: &str) -> Resolved {
+        if self.script.playback.is_some() {
+            // It is not invoked: what came of it is known.
+            return Resolved::Plain { function: "other".parse().expect("a name"), version: Version::Latest };
+        }
         let name = FunctionReference::parse(reference).map(|reference| reference.function);
         let found = name.and_then(|name| self.script.others.get_key_value(&name));
         match found {
@@ -128,6 +138,7 @@ impl Functions for Stage {
             return Acquired::Ready(Box::new(Process { stage: self.clone(), runs }));
         }
         match self.script.others.get(function) {
+            None if self.script.playback.is_some() => Acquired::Throttled,
             Some(other) => Acquired::Ready(Box::new(Process { stage: self.clone(), runs: other.clone() })),
             None => Acquired::Missing,
         }
@@ -160,6 +171,7 @@ impl Slot for Process {
             deadline: now + Duration::from_secs(FUNCTION_TIMEOUT_SECONDS_MAX.into()),
             trace_id: run.start.trace_id.as_deref().map(str::to_owned),
             tenant_id: run.start.tenant_id.as_ref().map(ToString::to_string),
+            bodies: Arc::clone(&stage.script.bodies),
         };
         let event = envelope::encode(&Envelope {
             start: run.start,

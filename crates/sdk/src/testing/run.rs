@@ -20,10 +20,10 @@ use crate::wire::{ErrorObject, OperationStatus, OperationType, Record};
 
 /// An execution that is over.
 pub struct Run {
-    world: Arc<World>,
-    execution: Execution,
-    outcome: std::result::Result<String, ErrorObject>,
-    operations: Vec<Recorded>,
+    pub(super) world: Arc<World>,
+    pub(super) execution: Execution,
+    pub(super) outcome: std::result::Result<String, ErrorObject>,
+    pub(super) operations: Vec<Recorded>,
     history: Value,
 }
 
@@ -191,7 +191,7 @@ fn recorded(execution: &Execution, texts: &Texts) -> Vec<Recorded> {
     records.collect()
 }
 
-async fn outcome_of(world: &World, execution: &Execution) -> std::result::Result<String, ErrorObject> {
+pub(super) async fn outcome_of(world: &World, execution: &Execution) -> std::result::Result<String, ErrorObject> {
     let outcome = execution.outcome().expect("it is over");
     let payload = match outcome {
         Outcome::Succeeded(result) => result.as_ref(),

@@ -127,7 +127,7 @@ fn pending_callback(execution: &Execution, name: &str) -> Option<(OperationId, S
 }
 
 /// Says what an execution waits for.
-fn awaited(execution: &Execution) -> String {
+pub(super) fn awaited(execution: &Execution) -> String {
     let pending = execution.operations().iter().filter(|operation| operation.is_pending());
     let names: Vec<String> = pending
         .map(|operation| {

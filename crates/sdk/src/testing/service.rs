@@ -45,6 +45,13 @@ impl Local {
             return self.pass_on(arn, request).await;
         }
         let number = script.next_checkpoint(&request.updates);
+        if let Some(playback) = &script.playback {
+            let Some(updates) = playback.told_again(&request.updates) else {
+                self.dies.notify_one();
+                return std::future::pending().await;
+            };
+            return self.pass_on(arn, &CheckpointRequest { updates, ..request.clone() }).await;
+        }
         let treatment = script.faults.treat(number, &request.updates);
         let note = |what: &str| script.diary.note(format!("  fault: {what}"));
         match treatment {

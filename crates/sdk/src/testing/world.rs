@@ -9,9 +9,10 @@ use everstep_core::event::{Start, StartMode};
 use everstep_core::id::{ExecutionId, FunctionName, Version};
 use everstep_core::limits::{DURATION_SECONDS_MAX, RETENTION_DAYS_DEFAULT};
 use everstep_core::token::TokenKeys;
-use everstep_core::{Command, Execution, Intake, Timestamp};
-use everstep_engine::{Clock, Engine, NextWakeUp};
+use everstep_core::{Command, Execution, Intake, Record, Timestamp};
+use everstep_engine::{Clock, Engine, NewTexts, NextWakeUp};
 use everstep_store::memory::Memory;
+use everstep_store::{Commit, Executions as _, Head, NewExecution};
 use tokio::sync::watch;
 
 use super::diary::Diary;
@@ -80,6 +81,8 @@ impl World {
             faults,
             diary: Diary::default(),
             invocations: AtomicUsize::new(0),
+            bodies: Arc::default(),
+            playback: None,
             checkpoints: Mutex::default(),
         };
         let world = Self::new(script, BEGINNING);
@@ -88,6 +91,38 @@ impl World {
             engine.start(start, intake.into_texts()).await.expect("a new store has no other execution");
             engine.run(stop).await;
         });
+        world
+    }
+
+    /// Goes on with an execution from what is on record of it.
+    pub(super) async fn resume(script: Script, records: &[Record], texts: &NewTexts) -> Self {
+        let last = records.last().expect("an execution has a first record");
+        let world = Self::new(script, last.at);
+        let whole = Execution::replay(records).expect("an execution has a first record");
+        for (number, record) in records.iter().enumerate() {
+            let execution = Execution::replay(&records[..=number]).expect("it has a first record");
+            let head = Head {
+                status: execution.status(),
+                ended_at: execution.ended_at(),
+                wake_up: execution.wake_up(),
+                in_flight: execution.in_flight().is_some(),
+            };
+            let payloads = texts.clone();
+            let (record, head, effects) = (record.clone(), Some(head), Vec::new());
+            let commit = Commit { execution: world.script.execution, record, head, payloads, effects };
+            let start = whole.start_facts();
+            let done = if number == 0 {
+                let (function, name) = (start.function.clone(), start.name.clone());
+                let started_at = whole.started_at();
+                let new = NewExecution { function, version: start.version, name, started_at };
+                world.store.create(new, commit).await
+            } else {
+                world.store.commit(commit).await
+            };
+            done.expect("what was committed before can be committed again");
+        }
+        let (engine, stop) = (Arc::clone(&world.engine), world.stop.subscribe());
+        tokio::spawn(engine.run(stop));
         world
     }
 

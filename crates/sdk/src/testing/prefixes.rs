@@ -1,0 +1,331 @@
+//! Tells a run once more from every point that it came by: a handler that is deterministic ends in the same way.
+//!
+//! A replay begins with what was on record at that point. After that the bodies of steps run again, but what the handler
+//! sees of every operation is what came of it in the first run, in the same order. So whatever differs in the end does so
+//! because of code outside of operations.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use everstep_core::command::{CallbackCompletion, ChainedCompletion};
+use everstep_core::event::Event;
+use everstep_core::id::OperationId;
+use everstep_core::operation::{callback, chained_invoke, step, wait};
+use everstep_core::{Command, Execution, Intake, OperationStatus as CoreStatus, Record as CoreRecord, view};
+use everstep_engine::NewTexts;
+use everstep_store::Executions as _;
+
+use super::bodies::Bodies;
+use super::diary::Diary;
+use super::faults::Faults;
+use super::functions::{Script, core_error};
+use super::run::{Run, outcome_of};
+use super::running::awaited;
+use super::world::{Rest, World};
+use crate::replay::step::Semantics;
+use crate::wire::{Action, Change, OperationStatus, OperationType, Record, Update};
+
+impl Run {
+    /// Runs the handler again from every point that this run came by, and checks that it does the same: that it calls the
+    /// same operations and ends in the same way, if it sees the same results of them. Finds clocks, chance, hash maps and
+    /// `select!` in handlers. The bodies of steps run again, as they do after a crash.
+    ///
+    /// # Panics
+    /// If it does not, with the point, what differs, and what happened; or if the body of an at-most-once step ran for an
+    /// attempt that had begun.
+    pub async fn replay_every_prefix(&self) {
+        let all = self.world.store.load(self.world.script.execution, u64::MAX).await.expect("memory does not fail");
+        let all = all.expect("it is remembered for weeks");
+        let texts = self.texts(&all).await;
+        for prefix in prefixes(&all) {
+            if let Err((problem, diary)) = self.replay(&prefix, &all, &texts).await {
+                let point = prefix.last().and_then(|record| record.events.iter().rev().find(|event| is_told(event)));
+                let point = point.map_or_else(|| "its start".to_owned(), |event| self.in_words(event));
+                panic!("replayed from {point} on, the handler does not do what it did: {problem}\n{diary}");
+            }
+        }
+    }
+
+    /// Replays from a point; returns what differs.
+    async fn replay(&self, prefix: &[CoreRecord], all: &[CoreRecord], texts: &NewTexts) -> Result<(), (String, Diary)> {
+        let first = &self.world.script;
+        let known = self.operations.iter().map(|recorded| (recorded.id().to_owned(), recorded.0.clone())).collect();
+        let script = Script {
+            function: first.function.clone(),
+            name: first.name.clone(),
+            others: HashMap::new(),
+            execution: first.execution,
+            faults: Faults::default(),
+            diary: Diary::default(),
+            invocations: AtomicUsize::new(0),
+            bodies: Arc::new(Bodies::default()),
+            playback: Some(Playback { known, problem: Mutex::default() }),
+            checkpoints: Mutex::default(),
+        };
+        let world = World::resume(script, prefix, texts).await;
+        let outcome = self.play(&world, all).await.and_then(|()| self.check_bodies(&world, prefix));
+        outcome.map_err(|problem| (problem, world.script.diary.clone()))
+    }
+
+    async fn play(&self, world: &World, all: &[CoreRecord]) -> Result<(), String> {
+        let came: Vec<&Event> =
+            all.iter().flat_map(|record| &record.events).filter(|event| comes_by_itself(event)).collect();
+        loop {
+            let problem = |_: &Execution| world.script.playback.as_ref().and_then(Playback::problem);
+            let rest = match world.rest_or(problem).await {
+                Ok(problem) => return Err(problem),
+                Err(rest) => rest,
+            };
+            let execution = world.execution().await.expect("it is remembered for weeks");
+            if rest == Rest::Over {
+                return self.compare(world, &execution).await;
+            }
+            // After an invocation that broke, the next one waits for a while.
+            if let Some(at) = execution.invocation_due_at() {
+                world.jump(at);
+                continue;
+            }
+            let next = came.iter().find(|event| {
+                operation_of(event)
+                    .and_then(|id| execution.operation(id))
+                    .is_some_and(|operation| operation.is_pending())
+            });
+            match next {
+                Some(event) => self.happen(world, &execution, event).await,
+                // The run was ended from outside while the handler waited.
+                None if matches!(self.status(), "TIMED_OUT" | "STOPPED") => return Ok(()),
+                None => return Err(format!("it waits for {}, which ended in no run", awaited(&execution))),
+            }
+        }
+    }
+
+    /// Lets something happen to an operation as it did in the first run.
+    async fn happen(&self, world: &World, execution: &Execution, event: &Event) {
+        let operation = operation_of(event).expect("only what happens to an operation is looked for").clone();
+        let recorded = &self.operation_by_id(operation.as_str()).0;
+        let mut intake = Intake::default();
+        let mut result = |recorded: &Record| recorded.result().map(|text| intake.payload(text));
+        let command = match event {
+            Event::Callback { event: callback::Event::Succeeded { .. }, .. } => {
+                let completion = CallbackCompletion::Succeed(result(recorded));
+                Command::CompleteCallback { operation, completion }
+            }
+            Event::Callback { event: callback::Event::Failed { .. }, .. } => {
+                let error = recorded.error().cloned().unwrap_or_default();
+                let completion = CallbackCompletion::Fail(intake.error(&core_error(error)));
+                Command::CompleteCallback { operation, completion }
+            }
+            Event::ChainedInvoke { .. } => {
+                let error = intake_error(recorded);
+                let completion = match recorded.status {
+                    OperationStatus::Succeeded => ChainedCompletion::Succeeded(result(recorded)),
+                    OperationStatus::TimedOut => ChainedCompletion::TimedOut(intake.error(&error)),
+                    OperationStatus::Stopped => ChainedCompletion::Stopped(intake.error(&error)),
+                    _ => ChainedCompletion::Failed(intake.error(&error)),
+                };
+                Command::CompleteChainedInvoke { operation, completion }
+            }
+            _ => {
+                let due = execution.operation(&operation).and_then(|operation| operation.due_at());
+                return world.jump(due.expect("time ended it before"));
+            }
+        };
+        world.script.diary.note(format!("it happens again: {}", self.in_words(event)));
+        world.submit(command, intake).await.expect("it is pending");
+    }
+
+    async fn compare(&self, world: &World, execution: &Execution) -> Result<(), String> {
+        let outcome = outcome_of(world, execution).await;
+        if outcome == self.outcome && execution.status() == self.execution.status() {
+            return Ok(());
+        }
+        let in_words = |outcome: &Result<String, crate::wire::ErrorObject>| match outcome {
+            Ok(text) => format!("the result {text}"),
+            Err(error) => {
+                let text = |text: &Option<String>| text.clone().unwrap_or_default();
+                format!("the error {}: {}", text(&error.error_type), text(&error.error_message))
+            }
+        };
+        Err(format!("it ended with {} and now ends with {}", in_words(&self.outcome), in_words(&outcome)))
+    }
+
+    /// Checks that no attempt of an at-most-once step that had begun ran again.
+    fn check_bodies(&self, world: &World, prefix: &[CoreRecord]) -> Result<(), String> {
+        let before = Execution::replay(prefix).expect("it has a first record");
+        let at_most_once = self.world.script.bodies.all();
+        for body in world.script.bodies.all() {
+            let was_careful = at_most_once.iter().any(|first| {
+                let same = first.operation == body.operation && first.attempt == body.attempt;
+                same && first.semantics == Semantics::AtMostOnce
+            });
+            let id: OperationId = body.operation.as_str().parse().expect("the SDK's ids are ids");
+            let had_begun = before.operation(&id).is_some_and(|step| match &step.detail {
+                everstep_core::operation::Detail::Step(detail) => {
+                    step.status == CoreStatus::Started && detail.attempt + 1 == body.attempt
+                }
+                _ => false,
+            });
+            if was_careful && had_begun {
+                let label = label(&self.operation_by_id(body.operation.as_str()).0);
+                return Err(format!("attempt {} of at-most-once step {label} runs again", body.attempt));
+            }
+        }
+        Ok(())
+    }
+
+    async fn texts(&self, records: &[CoreRecord]) -> NewTexts {
+        let payloads: Vec<_> =
+            records.iter().flat_map(|record| &record.events).filter_map(view::event_payload).collect();
+        let mut texts = NewTexts::new();
+        for payload in payloads {
+            if let everstep_core::Payload::Stored { digest, .. } = payload {
+                let text = self.world.store.payload(self.world.script.execution, *digest).await;
+                texts.push((
+                    *digest,
+                    text.expect("memory does not fail").expect("a payload that is referred to is there"),
+                ));
+            }
+        }
+        texts
+    }
+
+    fn operation_by_id(&self, id: &str) -> &super::Recorded {
+        let found = self.operations.iter().find(|operation| operation.id() == id);
+        found.expect("what the run is told about is in it")
+    }
+
+    fn in_words(&self, event: &Event) -> String {
+        let Some(id) = operation_of(event) else { return "its start".into() };
+        let what = match event {
+            Event::Step { event, .. } => format!("{event:?}"),
+            Event::Wait { event, .. } => format!("{event:?}"),
+            Event::Callback { event, .. } => format!("{event:?}"),
+            Event::Context { event, .. } => format!("{event:?}"),
+            Event::ChainedInvoke { event, .. } => format!("{event:?}"),
+            _ => unreachable!("nothing else happens to an operation"),
+        };
+        let what = what.split([' ', '(']).next().unwrap_or_default().to_ascii_lowercase();
+        format!("the point where {} {what}", label(&self.operation_by_id(id.as_str()).0))
+    }
+}
+
+/// What came of every operation in the first run.
+pub(super) struct Playback {
+    known: HashMap<String, Record>,
+    problem: Mutex<Option<String>>,
+}
+
+impl Playback {
+    /// Returns updates that tell what came of the operations before; nothing if they are of other operations.
+    pub(super) fn told_again(&self, updates: &[Update]) -> Option<Vec<Update>> {
+        let told: Result<Vec<Update>, String> = updates.iter().map(|update| self.told(update)).collect();
+        told.map_err(|problem| {
+            self.problem.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+        })
+        .ok()
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn told(&self, update: &Update) -> Result<Update, String> {
+        if update.operation_type == OperationType::Execution {
+            return Ok(update.clone());
+        }
+        let called = |kind: OperationType, sub_type: Option<&str>, name: Option<&str>| {
+            format!(
+                "{kind:?}/{} {}",
+                sub_type.unwrap_or("-"),
+                name.map_or("without a name".into(), |name| format!("`{name}`"))
+            )
+        };
+        let now = called(update.operation_type, update.sub_type, update.name.as_deref());
+        let Some(known) = self.known.get(update.id.as_str()) else {
+            // What a context had not come to when it ended, it may come to now.
+            let around = update.parent_id.as_ref().and_then(|parent| self.known.get(parent.as_str()));
+            let is_late = around.is_some_and(|around| around.status.is_terminal())
+                || update.parent_id.is_some() && around.is_none();
+            return if is_late {
+                Ok(update.clone())
+            } else {
+                Err(format!("it calls {now}, which it did not call before"))
+            };
+        };
+        let before = called(known.operation_type, known.sub_type.as_deref(), known.name.as_deref());
+        if now != before || update.parent_id != known.parent_id {
+            return Err(format!("it calls {now} where it called {before} before"));
+        }
+        let is_outcome = update.operation_type == OperationType::Step && update.change.action != Action::Start;
+        let change = match known.status {
+            OperationStatus::Succeeded if is_outcome => Change::succeed(known.result().map(str::to_owned)),
+            OperationStatus::Failed if is_outcome => Change::fail(known.error().cloned().unwrap_or_default()),
+            _ => update.change.clone(),
+        };
+        Ok(Update { change, ..update.clone() })
+    }
+}
+
+/// Returns the records up to every point at which the process could have died.
+fn prefixes(all: &[CoreRecord]) -> Vec<Vec<CoreRecord>> {
+    let mut prefixes = vec![all[..1].to_vec()];
+    for (number, record) in all.iter().enumerate() {
+        for (position, event) in record.events.iter().enumerate() {
+            if !is_told(event) {
+                continue;
+            }
+            let mut events = record.events[..=position].to_vec();
+            events.extend(record.events[position + 1..].iter().filter(|event| is_acceptance(event)).cloned());
+            let event_ids = events.iter().filter(|event| event.in_history()).count() as u64;
+            let mut prefix = all[..number].to_vec();
+            prefix.push(CoreRecord { events, event_ids, ..record.clone() });
+            prefixes.push(prefix);
+        }
+    }
+    prefixes
+}
+
+fn is_acceptance(event: &Event) -> bool {
+    matches!(event, Event::CheckpointAccepted { .. })
+}
+
+/// Tells whether it happens to an operation.
+fn is_told(event: &Event) -> bool {
+    operation_of(event).is_some()
+}
+
+/// Tells whether it happens without the handler's doing.
+fn comes_by_itself(event: &Event) -> bool {
+    match event {
+        Event::Step { event, .. } => matches!(event, step::Event::Ready),
+        Event::Wait { event, .. } => matches!(event, wait::Event::Succeeded),
+        Event::Callback { event, .. } => match event {
+            callback::Event::Succeeded { .. } | callback::Event::Failed { .. } | callback::Event::TimedOut { .. } => {
+                true
+            }
+            callback::Event::Started { .. } | callback::Event::Heartbeat => false,
+        },
+        Event::ChainedInvoke { event, .. } => !matches!(event, chained_invoke::Event::Started(_)),
+        _ => false,
+    }
+}
+
+fn operation_of(event: &Event) -> Option<&OperationId> {
+    match event {
+        Event::Step { id, .. }
+        | Event::Wait { id, .. }
+        | Event::Callback { id, .. }
+        | Event::Context { id, .. }
+        | Event::ChainedInvoke { id, .. } => Some(id),
+        _ => None,
+    }
+}
+
+fn intake_error(recorded: &Record) -> everstep_core::ErrorObject {
+    core_error(recorded.error().cloned().unwrap_or_default())
+}
+
+fn label(record: &Record) -> String {
+    format!("`{}`", record.name.as_deref().unwrap_or(record.id.as_str()))
+}
