@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import packages
 import tools
+from everstep_server import BINARY
 
-LANGUAGES = ("python", "javascript", "java")
+LANGUAGES = ("python", "javascript", "java", "rust")
 
 
 def prepared(language: str, directory: Path | None) -> Path:
@@ -41,6 +43,8 @@ def _stage(language: str) -> Path:
                 shutil.copy(file, stage / "code")
         case "javascript":
             _bundle(source / "code", stage / "code")
+        case "rust":
+            _pack(BINARY.with_name("conformance-handlers"), stage)
         case _:
             shutil.copytree(source, stage, ignore=shutil.ignore_patterns("target"))
     for template in source.glob("template_*.yaml"):
@@ -67,6 +71,15 @@ def _bundle(source: Path, target: Path) -> None:
     options = ["--bundle", "--platform=node", "--target=node22", "--format=cjs", "--external:@aws-sdk/*"]
     options += ["--log-level=warning", f"--outdir={target}"]
     packages.run([str(work / "node_modules" / ".bin" / "esbuild"), *entries, *options])
+
+
+def _pack(binary: Path, stage: Path) -> None:
+    """Pack the binary that all functions share. Cargo built it beside the server's; what debuggers need stays behind."""
+    stage.mkdir(parents=True)
+    bootstrap = stage / "bootstrap"
+    packages.run(["strip", "--strip-debug", "-o", str(bootstrap), str(binary)])
+    with zipfile.ZipFile(stage / "handlers.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.write(bootstrap, bootstrap.name)
 
 
 def _build_in_place(directory: Path) -> None:

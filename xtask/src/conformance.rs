@@ -30,6 +30,7 @@ enum Language {
     Python,
     Javascript,
     Java,
+    Rust,
 }
 
 impl Conformance {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::run::{cargo, output};
 
 /// A crate and the crates of the workspace that it may use. Tests may use more.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("everstep-core", &[]),
     ("everstep-iam", &[]),
     ("everstep-api", &["everstep-core"]),
@@ -29,6 +29,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
         ],
     ),
     ("everstep", &["everstep-api", "everstep-core", "everstep-engine", "everstep-store"]),
+    ("everstep-conformance", &["everstep"]),
     ("everstep-client", &[]),
     ("everstep-cli", &["everstep-client", "everstep-core", "everstep-server", "everstep-store", "everstep-template"]),
     (

@@ -149,7 +149,8 @@ pub fn environment(binary: &str) -> [(&'static str, &str); 2] {
 pub fn set_up() -> anyhow::Result<String> {
     say("building everstep");
     // In one go and of the whole workspace: another choice of packages has other features, and compiles every crate again.
-    run(&cargo(), &["build", "--quiet", "--workspace", "--bin", "everstep", "--example", "transform"], &[])?;
+    let wanted = ["--bin", "everstep", "--bin", "conformance-handlers", "--example", "transform"];
+    run(&cargo(), &[&["build", "--quiet", "--workspace"], &wanted[..]].concat(), &[])?;
     packages()
 }
 
