@@ -15,6 +15,7 @@ use crate::error::{Error, Result, error_type};
 use crate::journal::{Fatal, Invocation, Journal};
 use crate::limits::RESULT_BYTES_MAX;
 use crate::plugin::{InvocationEnd, InvocationInfo, InvocationStatus, OperationInfo, PluginFactory, Plugins};
+use crate::replay::id::OperationId;
 use crate::scope::Scope;
 use crate::scoped::{Current, catch_panic, scoped};
 use crate::service::Service;
@@ -122,7 +123,7 @@ impl Function {
             #[cfg(feature = "test")]
             bodies: lambda.bodies,
         };
-        let info = invocation_info(&invocation, input.as_deref(), &records);
+        let info = invocation_info(&invocation, input.as_deref(), records.iter(), |_| true);
         let plugins = Plugins::new(&self.plugins, &info);
         plugins.tell(|plugin| plugin.invocation_start(&info));
         drop(info);
@@ -130,8 +131,9 @@ impl Function {
         let outcome = self.run(&journal, service, event.checkpoint_token, execution.as_ref(), input.clone()).await;
         if !journal.plugins.is_empty() {
             let known = journal.records();
-            let known: Vec<Record> = known.iter().map(|record| Record::clone(record)).collect();
-            let info = invocation_info(&journal.invocation, input.as_deref(), &known);
+            let known = known.iter().map(AsRef::as_ref);
+            let was_known = |id: &OperationId| journal.was_known(id);
+            let info = invocation_info(&journal.invocation, input.as_deref(), known, was_known);
             let (status, error) = match &outcome {
                 Ok(Answer::Succeeded { .. }) => (InvocationStatus::Succeeded, None),
                 Ok(Answer::Failed { error }) => (InvocationStatus::Failed, error.as_ref()),
@@ -259,10 +261,12 @@ async fn all_records(service: &dyn Service, event: &Event) -> Result<Vec<Record>
 fn invocation_info<'a>(
     invocation: &'a Invocation,
     input: Option<&'a str>,
-    records: &'a [Record],
+    records: impl Iterator<Item = &'a Record> + Clone,
+    was_known: impl Fn(&OperationId) -> bool,
 ) -> InvocationInfo<'a> {
     let of_records = |wanted: &dyn Fn(&Record) -> bool| {
-        records.iter().filter(|record| wanted(record)).map(|record| OperationInfo::of_record(record, true)).collect()
+        let wanted = records.clone().filter(|record| wanted(record));
+        wanted.map(|record| OperationInfo::of_record(record, was_known(&record.id))).collect()
     };
     InvocationInfo {
         request_id: &invocation.request_id,

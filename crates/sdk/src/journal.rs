@@ -50,6 +50,8 @@ pub(crate) enum Fatal {
 pub(crate) struct Journal {
     pub(crate) invocation: Invocation,
     pub(crate) plugins: Plugins,
+    /// The operations that were known when the invocation began.
+    known: HashSet<OperationId>,
     state: Mutex<State>,
 }
 
@@ -100,9 +102,15 @@ pub(crate) struct Ticket(u64);
 
 impl Journal {
     pub(crate) fn new(invocation: Invocation, plugins: Plugins, records: Vec<Record>) -> Arc<Self> {
-        let records = records.into_iter().map(|record| (record.id.clone(), Arc::new(record))).collect();
+        let records: HashMap<_, _> = records.into_iter().map(|record| (record.id.clone(), Arc::new(record))).collect();
+        let known = records.keys().cloned().collect();
         let state = Mutex::new(State { records, ..State::default() });
-        Arc::new(Self { invocation, plugins, state })
+        Arc::new(Self { invocation, plugins, known, state })
+    }
+
+    /// Tells whether an operation was known when the invocation began.
+    pub(crate) fn was_known(&self, id: &OperationId) -> bool {
+        self.known.contains(id)
     }
 
     /// Returns what the service knows about an operation.
@@ -230,7 +238,8 @@ impl Journal {
             if state.parked.contains_key(&id) {
                 state.park(&id, record.due().filter(|_| !record.status.is_terminal()));
             }
-            changes.note(&record);
+            let was_over = state.records.get(&id).is_some_and(|known| known.status.is_terminal());
+            changes.note(&record, was_over);
             wakers.extend(state.wakers.remove(&id));
             state.records.insert(id, record);
         }
@@ -238,7 +247,7 @@ impl Journal {
             wakers.extend(state.wakers.remove(id));
         }
         drop(state);
-        self.plugins.operations_changed(self, &changes);
+        self.plugins.changed(self, &changes);
         wakers.into_iter().for_each(Waker::wake);
     }
 

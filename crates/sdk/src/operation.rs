@@ -111,12 +111,7 @@ impl Operation {
         self.journal().taken(&self.id, ticket).await;
         let record = self.journal().record(&self.id);
         match record {
-            Some(record) => {
-                if record.status.is_terminal() {
-                    self.ended(&record, false);
-                }
-                record
-            }
+            Some(record) => record,
             None => {
                 let message = format!("the service took operation `{}` and does not know it", self.label());
                 self.stop(Fatal::Throw(message)).await
@@ -126,11 +121,7 @@ impl Operation {
 
     /// Waits until the operation is over, or its next attempt is due.
     pub(crate) async fn settled(&self) -> Arc<Record> {
-        let record = self.journal().settled(&self.id).await;
-        if record.status.is_terminal() {
-            self.ended(&record, false);
-        }
-        record
+        self.journal().settled(&self.id).await
     }
 
     /// The operation is over for the handler.
@@ -163,7 +154,7 @@ impl Operation {
     /// Describes an attempt of it that begins now.
     pub(crate) fn begin_attempt(&self, number: u32) -> Arc<Attempt> {
         let record = self.journal().record(&self.id);
-        let is_replay = record.is_some();
+        let is_replay = self.journal().was_known(&self.id);
         let record = record.unwrap_or_else(|| Arc::new(self.unrecorded()));
         let of_context = self.kind.operation_type == OperationType::Context;
         let is_replaying_children = of_context && record.status.is_terminal();
@@ -254,7 +245,8 @@ impl Operation {
         plugins.tell(|plugin| plugin.operation_start(&info));
     }
 
-    /// Plugins hear that it ended; or did so before, if it has no record that says so.
+    /// Plugins hear that it ended, of which no answer of the service tells; or did so before, if it has no record that
+    /// says so.
     pub(crate) fn ended(&self, record: &Record, is_replay: bool) {
         let plugins = &self.journal().plugins;
         if !plugins.is_empty() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::SystemTime;
 
-use crate::plugin::AttemptInfo;
+use crate::plugin::{AttemptInfo, Guards};
 use crate::scope::Scope;
 use crate::wire::Record;
 
@@ -100,14 +100,14 @@ pub(crate) async fn catch_panic<F: Future>(future: F) -> Result<F::Output, Box<d
 /// Puts back what was current before, and drops what plugins made.
 struct Entered {
     before: Option<Arc<Current>>,
-    _guards: Vec<Box<dyn Any>>,
+    _guards: Guards,
 }
 
 impl Entered {
     fn new(current: &Arc<Current>) -> Self {
         let plugins = &current.scope.journal.plugins;
         let info = current.attempt.as_ref().map(|attempt| attempt.info());
-        let _guards = plugins.ask(|plugin| plugin.enter(info.as_ref()));
+        let _guards = plugins.enter(info.as_ref());
         let before = CURRENT.with(|cell| cell.borrow_mut().replace(Arc::clone(current)));
         Self { before, _guards }
     }

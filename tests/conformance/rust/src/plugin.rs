@@ -10,7 +10,7 @@ use everstep::{
     Branch, Context, ErrorObject, Function, Functions, IntoFunction, Name, OperationType, Result, StepContext, branch,
 };
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tracing::info;
 
 use crate::common::{attempts, fail, flaky, print, seconds, step_of};
@@ -104,13 +104,13 @@ impl Plugin for Recorder {
 
     fn operations_change(&self, change: &ChangeInfo<'_>) {
         for operation in &change.updated_operations {
-            let is_known = change.operations.iter().any(|known| known.id == operation.id);
+            let is_known = change.operations().any(|known| known.id == operation.id);
             let fields = json!({
                 "in_full_map": is_known,
                 "inFullMap": is_known,
                 "executionArn": change.execution_arn,
                 "updatedOperationsCount": change.updated_operations.len(),
-                "operationsCount": change.operations.len(),
+                "operationsCount": change.operations().len(),
             });
             self.record("operation-change", [self.of_operation(operation), fields]);
         }
@@ -139,13 +139,14 @@ impl Recorder {
 
     /// Writes a line. What is null is left out.
     fn line<const N: usize>(&self, hook: &str, fields: [Value; N]) {
-        let head = json!({"plugin": self.name, "hook": hook, "durableExecutionArn": self.execution_arn});
-        let fields = [head].into_iter().chain(fields).filter_map(|fields| match fields {
-            Value::Object(fields) => Some(fields),
-            _ => None,
-        });
-        let line: Map<String, Value> = fields.flatten().filter(|(_, value)| !value.is_null()).collect();
-        print(&Value::Object(line).to_string());
+        let mut line = json!({"plugin": self.name, "hook": hook, "durableExecutionArn": self.execution_arn});
+        for (name, value) in fields.iter().filter_map(Value::as_object).flatten() {
+            line[name] = value.clone();
+        }
+        if let Value::Object(line) = &mut line {
+            line.retain(|_, value| !value.is_null());
+        }
+        print(&line.to_string());
     }
 
     fn of_operation(&self, operation: &OperationInfo<'_>) -> Value {
