@@ -22,7 +22,7 @@ pub fn init() -> Result<(), tracing::subscriber::SetGlobalDefaultError> {
 
 /// Returns the layer that [`init`] sets up, to go with others.
 pub fn layer() -> LambdaLayer {
-    LambdaLayer(())
+    LambdaLayer { write: Box::new(print) }
 }
 
 /// Writes events to standard output, for Lambda to keep.
@@ -30,8 +30,23 @@ pub fn layer() -> LambdaLayer {
 /// Each is a line with `timestamp`, `level`, `message`, `requestId`, `executionArn`, and, in the code of an operation,
 /// `operationId`, `operationName` and `attempt`; then the event's own fields. Code that is replayed is silent, unless
 /// [`Function::replay_logs`](crate::Function::replay_logs) says otherwise.
-#[derive(Debug)]
-pub struct LambdaLayer(());
+pub struct LambdaLayer {
+    write: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl LambdaLayer {
+    /// Gives the lines, without their ends, to a function instead: for tests of what is logged.
+    #[must_use]
+    pub fn writing_to(self, write: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { write: Box::new(write) }
+    }
+}
+
+impl fmt::Debug for LambdaLayer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("LambdaLayer")
+    }
+}
 
 impl<S: Subscriber> Layer<S> for LambdaLayer {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
@@ -60,11 +75,13 @@ impl<S: Subscriber> Layer<S> for LambdaLayer {
         });
         let Some(mut line) = line.unwrap_or_else(|| Some(head(event))) else { return };
         event.record(&mut Fields(&mut line));
-        let mut text = Value::Object(line).to_string();
-        text.push('\n');
-        // There is nowhere to say that the log cannot be written.
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        (self.write)(&Value::Object(line).to_string());
     }
+}
+
+fn print(line: &str) {
+    // There is nowhere to say that the log cannot be written.
+    let _ = std::io::stdout().lock().write_all(format!("{line}\n").as_bytes());
 }
 
 fn head(event: &Event<'_>) -> Map<String, Value> {
@@ -110,5 +127,25 @@ impl Fields<'_> {
     /// What Lambda's fields are called is taken.
     fn put(&mut self, field: &Field, value: Value) {
         self.0.entry(field.name()).or_insert(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn lines_go_where_they_are_wanted() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        let layer = layer().writing_to(move |line| kept.lock().unwrap().push(line.to_owned()));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::info!(count = 2, "outside of every function");
+        });
+        let line: Value = serde_json::from_str(&lines.lock().unwrap()[0]).unwrap();
+        assert_eq!([&line["message"], &line["level"]], ["outside of every function", "INFO"]);
+        assert_eq!(line["count"], 2);
     }
 }
