@@ -33,13 +33,25 @@ impl Running {
     /// # Panics
     /// If there will be no such callback, because the execution is over or waits for something else.
     pub async fn callback(&self, name: &str) -> PendingCallback {
+        let is_wanted = |execution: &Execution, operation: &Operation| goes_by(execution, operation, name);
+        PendingCallback { name: name.to_owned(), ..self.pending(is_wanted, &format!("callback `{name}`")).await }
+    }
+
+    /// Runs until any callback waits for its answer, and returns the first that was made of those that do.
+    ///
+    /// # Panics
+    /// If there will be none, because the execution is over or waits for something else.
+    pub async fn next_callback(&self) -> PendingCallback {
+        self.pending(|_, _| true, "callback").await
+    }
+
+    async fn pending(&self, is_wanted: impl Fn(&Execution, &Operation) -> bool, wanted: &str) -> PendingCallback {
         loop {
-            let found = self.world.rest_or(|execution| pending_callback(execution, name)).await;
-            match found {
-                Ok((operation, id)) => {
-                    return PendingCallback { world: Arc::clone(&self.world), name: name.to_owned(), operation, id };
+            match self.world.rest_or(|execution| pending_callback(execution, &is_wanted)).await {
+                Ok((operation, name, id)) => {
+                    return PendingCallback { world: Arc::clone(&self.world), name, operation, id };
                 }
-                Err(rest) => self.go_on(rest, &format!("callback `{name}`")).await,
+                Err(rest) => self.go_on(rest, wanted).await,
             }
         }
     }
@@ -112,18 +124,28 @@ impl std::fmt::Debug for Running {
     }
 }
 
-/// Finds a callback by its name, or by the name of the wait that it belongs to.
-fn pending_callback(execution: &Execution, name: &str) -> Option<(OperationId, String)> {
-    let is_named = |operation: &Operation| operation.opening.name.as_ref().is_some_and(|known| known.as_str() == name);
+/// Finds a callback that waits for its answer: its operation, its name and its id.
+fn pending_callback(
+    execution: &Execution,
+    is_wanted: impl Fn(&Execution, &Operation) -> bool,
+) -> Option<(OperationId, String, String)> {
     execution.operations().iter().filter(|operation| operation.is_pending()).find_map(|operation| {
         let Detail::Callback(callback) = &operation.detail else { return None };
-        let around = operation.opening.parent.as_ref().and_then(|parent| execution.operation(parent));
-        let is_part = around.is_some_and(|around| {
-            let sub_type = around.opening.sub_type.as_ref().map(|sub_type| sub_type.as_str());
-            sub_type == Some("WaitForCallback") && is_named(around)
-        });
-        (is_named(operation) || is_part).then(|| (operation.opening.id.clone(), callback.callback_id.to_string()))
+        let opening = &operation.opening;
+        let name = opening.name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default();
+        is_wanted(execution, operation).then(|| (opening.id.clone(), name, callback.callback_id.to_string()))
     })
+}
+
+/// Tells whether a callback has this name, or belongs to a wait that has.
+fn goes_by(execution: &Execution, operation: &Operation, name: &str) -> bool {
+    let is_named = |operation: &Operation| operation.opening.name.as_ref().is_some_and(|known| known.as_str() == name);
+    let around = operation.opening.parent.as_ref().and_then(|parent| execution.operation(parent));
+    let is_part = around.is_some_and(|around| {
+        let sub_type = around.opening.sub_type.as_ref().map(|sub_type| sub_type.as_str());
+        sub_type == Some("WaitForCallback") && is_named(around)
+    });
+    is_named(operation) || is_part
 }
 
 /// Says what an execution waits for.
@@ -148,6 +170,11 @@ pub struct PendingCallback {
 }
 
 impl PendingCallback {
+    /// Returns its name, or that by which it was asked for; nothing if it has none.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Returns the id that the handler has been given.
     pub fn id(&self) -> &str {
         &self.id
