@@ -20,9 +20,10 @@ import runner
 
 
 @pytest.mark.timeout(600)  # The first time the runner is installed.
-def test_a_suite_passes_by_the_whole_way(server: EverstepServer, tmp_path: Path):
-    template = handlers.prepared("python", None) / "template_wait.yaml"
-    outcome = runner.run(server, "python", "wait", template, tmp_path)
+@pytest.mark.parametrize("language", ["python", "rust"])
+def test_a_suite_passes_by_the_whole_way(server: EverstepServer, tmp_path: Path, language: str):
+    template = handlers.prepared(language, None) / "template_wait.yaml"
+    outcome = runner.run(server, language, "wait", template, tmp_path)
     printed = (tmp_path / "runner.log").read_text()
     assert not outcome.failed, printed
     assert outcome.count("PASSED") == 5, printed

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
 
 import dynamodb_server
 import handlers
+import packages
 import runner
 import tools
 from everstep_server import EverstepServer
@@ -31,6 +34,8 @@ PROCESSES = 32
 def main() -> int:
     """Run what was asked for; return the exit code."""
     arguments = _arguments()
+    if arguments.in_process:
+        return in_process()
     outcomes: list[runner.Outcome] = []
     with serving() as server:
         for language in arguments.language:
@@ -80,11 +85,23 @@ def run_language(
             yield done.result()
 
 
+def in_process() -> int:
+    """Run the handlers in Rust by the SDK's test kit: the same requirements, without a server."""
+    requirements = [*tools.site_packages(tools.runner()).glob("aws_*_conformance_tests/test_requirements")]
+    requirements.append(tools.REQUIREMENTS / "everstep_requirements")
+    environment = os.environ | {"EVERSTEP_REQUIREMENTS": os.pathsep.join(map(str, requirements))}
+    # Of the whole workspace, as all tests are built: another choice of packages compiles every crate again.
+    build = ["--quiet", "--workspace", "--test", "requirements"]
+    command = [os.environ.get("CARGO", "cargo"), "test", *build, "--", "--ignored", "--nocapture"]
+    return subprocess.run(command, cwd=packages.REPOSITORY, env=environment, check=False).returncode
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="cargo xtask conformance", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--language", choices=handlers.LANGUAGES, action="append", help="only this language")
     parser.add_argument("--suite", action="append", default=[], help="only this suite")
     parser.add_argument("--handlers", type=Path, metavar="DIR", help="run the templates of this directory instead")
+    parser.add_argument("--in-process", action="store_true", help="run ours in Rust by the test kit instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to a file too")
     arguments = parser.parse_args()
     if arguments.handlers is not None:

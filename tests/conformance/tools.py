@@ -33,6 +33,12 @@ def runner() -> Path:
     return packages.once(INSTALLED / "runner", stamp, f"installing {RUNNER}", install) / "bin" / "python"
 
 
+def site_packages(python: Path) -> Path:
+    """Return where the packages of a virtual environment's Python lie."""
+    [directory] = python.parents[1].glob("lib/python3.*/site-packages")
+    return directory
+
+
 def node_modules(name: str, *requirements: str, manifest: Path | None = None) -> Path:
     """Install packages from npm, and those of a manifest; return the directory that has `node_modules`."""
 

@@ -20,6 +20,9 @@ pub struct Conformance {
     /// Run the templates of this directory instead of ours, for example AWS's own
     #[arg(long, value_name = "DIR", requires = "language")]
     handlers: Option<PathBuf>,
+    /// Run the handlers in Rust by the SDK's test kit instead, without a server
+    #[arg(long, conflicts_with_all = ["language", "suite", "handlers", "json"])]
+    in_process: bool,
     /// Write all results to this file too, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -36,6 +39,9 @@ enum Language {
 impl Conformance {
     /// Runs it.
     pub fn run(self) -> anyhow::Result<()> {
+        if self.in_process {
+            return in_process(&test::packages()?);
+        }
         let python = test::set_up()?;
         test::sam_cli()?;
         say("AWS's conformance suite");
@@ -58,4 +64,10 @@ impl Conformance {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         run(&python, &arguments, &test::environment(&test::binary()))
     }
+}
+
+/// Runs the handlers in Rust in one process.
+pub fn in_process(python: &str) -> anyhow::Result<()> {
+    say("AWS's conformance suite, in process");
+    run(python, &["tests/conformance/conformance.py", "--in-process"], &[])
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use crate::run::{cargo, root, run, say, target};
-use crate::tools;
+use crate::{conformance, tools};
 
 /// Where the tests keep interpreters and SDKs, so that they are installed once.
 pub const RUNTIMES: &str = "target/test-runtimes";
@@ -81,6 +81,7 @@ impl Test {
         }
         run(&python, &arguments, &environment(&binary()))?;
         if self.filter.is_none() {
+            conformance::in_process(&python)?;
             Chaos { kills: 3, executions: 20, seed: None }.with(&python)?;
         }
         Ok(())

@@ -120,14 +120,13 @@ async fn interrupted(input: String, mut ctx: Context) -> Result<String> {
     let body = async |mut child: Context| {
         let ran_before = child.is_replaying();
         let crash_at_first = async |_| {
-            if ran_before {
-                return Ok(input.clone());
+            if !ran_before {
+                // By then the checkpoint of the start is out.
+                crash(seconds(1)).await;
             }
-            // So that the checkpoint of the start is out.
-            tokio::time::sleep(seconds(1)).await;
-            crash()
+            Ok(input.clone())
         };
-        Ok(child.step(None, crash_at_first).await?)
+        Ok(child.step("crashing", crash_at_first).await?)
     };
     Ok(ctx.child("interrupted", body).await?)
 }

@@ -1,4 +1,4 @@
-//! Suite `invoke`: requirements 5-x, and the functions that they invoke. Which one is in the environment.
+//! Suite `invoke`: requirements 5-x, and the functions that they invoke.
 
 use everstep::{Context, Functions, Result};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ pub fn add(functions: Functions) -> Functions {
         .add("5-2", named)
         .add("5-3", basic)
         .add("5-4", basic)
-        .add("5-5", basic)
+        .add("5-5", failure)
         .add("5-6", failure_caught)
         .add("5-7", large_payload)
         .add("5-8", tenant)
@@ -43,9 +43,19 @@ struct OfTenant {
     payload: Value,
 }
 
-/// Returns the function to invoke.
-fn target() -> String {
-    std::env::var("TARGET").unwrap_or_default()
+/// Returns the function to invoke: the one that the environment names, or else that of the name.
+fn target(name: &str) -> String {
+    std::env::var("TARGET").unwrap_or_else(|_| name.to_owned())
+}
+
+/// Returns the function that gives back what it is given.
+fn echo() -> String {
+    target("target-echo")
+}
+
+/// Returns the function that fails.
+fn erring() -> String {
+    target("target-error")
 }
 
 async fn target_echo(input: Value, mut ctx: Context) -> Result<Value> {
@@ -60,64 +70,68 @@ async fn target_error(_: Value, mut ctx: Context) -> Result<()> {
 }
 
 async fn basic(input: Value, mut ctx: Context) -> Result<Value> {
-    Ok(ctx.invoke(target(), &input).await?)
+    Ok(ctx.invoke(echo(), &input).await?)
 }
 
 async fn named(Named { name, payload }: Named, mut ctx: Context) -> Result<Value> {
-    Ok(ctx.invoke(target(), &payload).name(name).await?)
+    Ok(ctx.invoke(echo(), &payload).name(name).await?)
+}
+
+async fn failure(input: Value, mut ctx: Context) -> Result<Value> {
+    Ok(ctx.invoke(erring(), &input).await?)
 }
 
 async fn failure_caught(input: Value, mut ctx: Context) -> Result<Value> {
-    Ok(ctx.invoke(target(), &input).await.unwrap_or_else(|_| "fallback".into()))
+    Ok(ctx.invoke(erring(), &input).await.unwrap_or_else(|_| "fallback".into()))
 }
 
 async fn large_payload(_: Value, mut ctx: Context) -> Result<usize> {
     let payload = "x".repeat(LARGE);
-    let answer: String = ctx.invoke(target(), &payload).await?;
+    let answer: String = ctx.invoke(echo(), &payload).await?;
     Ok(answer.len())
 }
 
 async fn tenant(OfTenant { tenant_id, payload }: OfTenant, mut ctx: Context) -> Result<Value> {
-    Ok(ctx.invoke(target(), &payload).tenant(tenant_id).await?)
+    Ok(ctx.invoke(echo(), &payload).tenant(tenant_id).await?)
 }
 
 async fn replayed_success(_: Value, mut ctx: Context) -> Result<Value> {
-    let answer = ctx.invoke(target(), &"echo").await?;
+    let answer = ctx.invoke(echo(), &"echo").await?;
     ctx.wait(None, seconds(1)).await?;
     Ok(answer)
 }
 
 async fn replayed_failure(_: Value, mut ctx: Context) -> Result<Value> {
-    let answer = ctx.invoke(target(), &"fail").await;
+    let answer = ctx.invoke(erring(), &"fail").await;
     ctx.wait(None, seconds(1)).await?;
     Ok(answer.unwrap_or_else(|error| error.message().into()))
 }
 
 async fn after_step(_: Value, mut ctx: Context) -> Result<Value> {
     let value = step_of(&mut ctx, "from the step").await?;
-    Ok(ctx.invoke(target(), &value).await?)
+    Ok(ctx.invoke(echo(), &value).await?)
 }
 
 async fn before_step(_: Value, mut ctx: Context) -> Result<String> {
-    let answer: String = ctx.invoke(target(), &"from the target").await?;
+    let answer: String = ctx.invoke(echo(), &"from the target").await?;
     step_of(&mut ctx, &answer).await
 }
 
 async fn in_child(_: Value, mut ctx: Context) -> Result<Value> {
-    Ok(ctx.child(None, async |mut child| Ok(child.invoke(target(), &"from the child").await?)).await?)
+    Ok(ctx.child(None, async |mut child| Ok(child.invoke(echo(), &"from the child").await?)).await?)
 }
 
 async fn sequential(_: Value, mut ctx: Context) -> Result<[Value; 2]> {
-    let first = ctx.invoke(target(), &"first").await?;
-    Ok([first, ctx.invoke(target(), &"second").await?])
+    let first = ctx.invoke(echo(), &"first").await?;
+    Ok([first, ctx.invoke(echo(), &"second").await?])
 }
 
 async fn payload_serdes(input: Value, mut ctx: Context) -> Result<Value> {
     let upper_case = text(|value: &Value| value.to_string().to_uppercase(), |text| Ok(json!(text)));
-    Ok(ctx.invoke_with(target(), &input, upper_case).await?)
+    Ok(ctx.invoke_with(echo(), &input, upper_case).await?)
 }
 
 async fn result_serdes(input: String, mut ctx: Context) -> Result<String> {
     let upper_case = text(String::clone, |text| Ok(text.to_uppercase()));
-    Ok(ctx.invoke(target(), &input).serdes(upper_case).await?)
+    Ok(ctx.invoke(echo(), &input).serdes(upper_case).await?)
 }

@@ -7,6 +7,7 @@ mod child;
 mod common;
 mod invoke;
 mod map;
+pub mod output;
 mod parallel;
 mod plugin;
 mod step;

@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::info;
 
-use crate::common::{attempts, fail, flaky, print, seconds, step_of};
+use crate::common::{attempts, fail, flaky, seconds, step_of};
+use crate::output::print;
 
 pub fn add(functions: Functions) -> Functions {
     functions

@@ -1,5 +1,7 @@
 //! Suite `step`: requirements 1-x.
 
+use std::time::Duration;
+
 use everstep::{Context, Error, Functions, Result, Retry, StepContext};
 use serde_json::{Value, json};
 use tracing::info;
@@ -138,7 +140,8 @@ async fn busy_at_first(step: StepContext) -> Result<String> {
 async fn crash_not_retried(input: String, mut ctx: Context) -> Result<String> {
     let crash = async |_| {
         info!("input: {input}");
-        crash()
+        crash(Duration::ZERO).await;
+        Ok("unheard".to_owned())
     };
     Ok(ctx.step("at_most_once_flaky_step", crash).at_most_once().no_retry().await?)
 }
@@ -146,9 +149,12 @@ async fn crash_not_retried(input: String, mut ctx: Context) -> Result<String> {
 async fn crash_retried(input: String, mut ctx: Context) -> Result<String> {
     let crash_at_first = async |step: StepContext| {
         info!("input: {input}");
-        if step.attempt() == 1 { crash() } else { Ok("succeeded on second attempt".to_owned()) }
+        if step.attempt() == 1 {
+            crash(Duration::ZERO).await;
+        }
+        Ok("succeeded on second attempt".to_owned())
     };
-    Ok(ctx.step(None, crash_at_first).at_most_once().retry(attempts(2)).await?)
+    Ok(ctx.step("crashing", crash_at_first).at_most_once().retry(attempts(2)).await?)
 }
 
 async fn failure(_: Value, mut ctx: Context) -> Result<()> {
