@@ -119,6 +119,7 @@ impl Function {
             deadline: lambda.deadline,
             is_first: records.iter().all(|record| record.operation_type == OperationType::Execution),
             updated: event.updated_operation_ids.into_iter().collect(),
+            clock: service.clock(),
             logs_replay: self.replay_logs,
             #[cfg(feature = "test")]
             bodies: lambda.bodies,
@@ -276,6 +277,7 @@ fn invocation_info<'a>(
         execution_input: input,
         trace_id: invocation.trace_id.as_deref(),
         deadline: invocation.deadline,
+        clock: &invocation.clock,
         operations: of_records(&|_| true),
         updated_operations: of_records(&|record| invocation.updated.contains(&record.id)),
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::limits::{UPDATE_BYTES_MAX, UPDATES_MAX};
 use crate::plugin::{Changes, Plugins};
 use crate::replay::id::OperationId;
@@ -30,6 +31,8 @@ pub(crate) struct Invocation {
     pub(crate) is_first: bool,
     /// Operations that changed since the last invocation.
     pub(crate) updated: HashSet<OperationId>,
+    /// What tells the time.
+    pub(crate) clock: Clock,
     /// Logs of replayed code are wanted.
     pub(crate) logs_replay: bool,
     /// The bodies that the test kit has seen.

@@ -255,6 +255,7 @@
 //! The minimum supported Rust version is 1.94.1.
 #![forbid(unsafe_code)]
 
+mod clock;
 mod context;
 mod driver;
 mod error;
@@ -279,6 +280,7 @@ mod signature;
 pub mod testing;
 mod wire;
 
+pub use clock::Clock;
 pub use context::{Context, Name};
 pub use error::{ConditionExhausted, Error, OperationError, OperationErrorKind, Result, StepInterrupted};
 pub use function::{Function, IntoFunction};

@@ -147,7 +147,7 @@ impl Operation {
 
     /// Tells plugins how it ended.
     pub(crate) fn attempt_ended(&self, attempt: &Attempt, outcome: AttemptOutcome, error: Option<&ErrorObject>) {
-        let end = AttemptEnd { outcome, error, ended_at: SystemTime::now() };
+        let end = AttemptEnd { outcome, error, ended_at: self.now() };
         self.journal().plugins.tell(|plugin| plugin.attempt_end(&attempt.info(), &end));
     }
 
@@ -158,7 +158,7 @@ impl Operation {
         let record = record.unwrap_or_else(|| Arc::new(self.unrecorded()));
         let of_context = self.kind.operation_type == OperationType::Context;
         let is_replaying_children = of_context && record.status.is_terminal();
-        let started_at = SystemTime::now();
+        let started_at = self.now();
         Arc::new(Attempt { record, number, started_at, is_replay, is_replaying_children, of_context })
     }
 
@@ -215,6 +215,11 @@ impl Operation {
         self.name.as_str().map_or_else(|| self.path.to_string(), str::to_owned)
     }
 
+    /// Returns what time it is.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.journal().invocation.clock.now()
+    }
+
     pub(crate) fn journal(&self) -> &Arc<Journal> {
         &self.scope.journal
     }
@@ -264,7 +269,7 @@ impl Operation {
             operation_type: self.kind.operation_type,
             sub_type: Some(self.kind.sub_type.to_owned()),
             status: OperationStatus::Started,
-            start_timestamp: Some(SystemTime::now()),
+            start_timestamp: Some(self.now()),
             end_timestamp: None,
             execution_details: None,
             context_details: None,

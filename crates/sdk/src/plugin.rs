@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use crate::clock::Clock;
 use crate::journal::Journal;
 use crate::scoped::{Attempt, catch_panic};
 use crate::wire::{ErrorObject, OperationStatus, OperationType, Record};
@@ -110,6 +111,8 @@ pub struct InvocationInfo<'a> {
     pub trace_id: Option<&'a str>,
     /// When Lambda ends it.
     pub deadline: SystemTime,
+    /// What tells the time.
+    pub clock: &'a Clock,
     /// What is known of its operations.
     pub operations: Vec<OperationInfo<'a>>,
     /// The operations that changed since the last invocation.
@@ -190,7 +193,7 @@ pub struct AttemptInfo<'a> {
     pub operation: OperationInfo<'a>,
     /// The number of the attempt, from 1; a context has one.
     pub attempt: u32,
-    /// When it began, by this machine's clock.
+    /// When it began, by the invocation's clock.
     pub started_at: SystemTime,
     /// Whether it makes the result of a context anew that ended before.
     pub is_replaying_children: bool,
@@ -204,7 +207,7 @@ pub struct AttemptEnd<'a> {
     pub outcome: AttemptOutcome,
     /// Its error.
     pub error: Option<&'a ErrorObject>,
-    /// When it ended, by this machine's clock.
+    /// When it ended, by the invocation's clock.
     pub ended_at: SystemTime,
 }
 

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::SystemTime;
 
+use crate::clock::Clock;
 use crate::wire::{CheckpointRequest, CheckpointResponse, Page};
 
 pub(crate) type ServiceFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, ServiceError>> + Send + 'a>>;
@@ -17,7 +18,12 @@ pub(crate) trait Service: Send + Sync {
 
     /// Returns the time that timers go by.
     fn now(&self) -> SystemTime {
-        SystemTime::now()
+        self.clock().now()
+    }
+
+    /// Returns what tells that time.
+    fn clock(&self) -> Clock {
+        Clock::default()
     }
 }
 

@@ -211,7 +211,7 @@ async fn run_virtual<Fut: Future<Output = Result<Produced>>>(
     if !operation.journal().plugins.is_empty() {
         let mut record = operation.unrecorded();
         record.status = if result.is_ok() { OperationStatus::Succeeded } else { OperationStatus::Failed };
-        record.end_timestamp = Some(std::time::SystemTime::now());
+        record.end_timestamp = Some(operation.now());
         // It runs in each invocation, and ended in that one in which the handler went on for the first time.
         operation.passed();
         operation.ended(&record, operation.scope.is_replaying());
