@@ -11,15 +11,15 @@ use std::time::SystemTime;
 use everstep::plugin::{
     AttemptEnd, AttemptInfo, AttemptOutcome, InvocationEnd, InvocationInfo, InvocationStatus, OperationInfo, Plugin,
 };
-use everstep::{ErrorObject, OperationStatus, OperationType};
+use everstep::{Clock, ErrorObject, OperationStatus, OperationType};
 use opentelemetry::trace::{Event, SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue, SpanId};
 use opentelemetry_sdk::trace::{SpanData, SpanLinks};
 
-use crate::clock::Clock;
-use crate::limits::{DEADLINE_MARGIN, FLUSH_MAX};
+use crate::limits::{DEADLINE_MARGIN, FLUSH_MAX, TICK};
 use crate::otel::Otel;
 use crate::spans::Spans;
+use crate::ticks::Ticks;
 use crate::trace::Trace;
 use crate::view::View;
 use crate::{header, ids};
@@ -48,6 +48,7 @@ pub(crate) struct Invocation {
     deadline: SystemTime,
     trace: Trace,
     clock: Clock,
+    ticks: Arc<Ticks>,
     started_at: SystemTime,
     workflow: SpanId,
     invocation: SpanId,
@@ -74,28 +75,35 @@ struct Open {
 impl Invocation {
     pub(crate) fn new(otel: &Otel, invocation: &InvocationInfo<'_>) -> Self {
         let (arn, request_id) = (invocation.execution_arn.to_owned(), invocation.request_id.to_owned());
-        let clock = Clock::starting_at(invocation.execution_started_at, Arc::clone(&otel.clock));
-        Self {
+        let mut made = Self {
             view: otel.view,
             execution_started_at: invocation.execution_started_at,
             is_first: invocation.is_first,
             deadline: invocation.deadline,
             trace: Trace::of(invocation, otel.sampling),
-            started_at: clock.now(),
+            started_at: invocation.execution_started_at,
             workflow: ids::workflow(&arn),
             invocation: ids::invocation(&arn, &request_id),
             spans: Arc::clone(&otel.spans),
             unfinished: Mutex::default(),
-            clock,
+            clock: invocation.clock.clone(),
+            ticks: Arc::clone(&otel.ticks),
             arn,
             request_id,
-        }
+        };
+        made.started_at = made.now();
+        made
+    }
+
+    /// Returns the time, which is after the start of the execution.
+    fn now(&self) -> SystemTime {
+        self.ticks.at(self.clock.now().max(self.execution_started_at + TICK))
     }
 
     /// Begins the span of an operation; or of its part in this invocation, if it goes on here.
     fn begin(&self, unfinished: &Unfinished, operation: &OperationInfo<'_>, goes_on: bool) -> SpanData {
         let whole = ids::operation(&self.arn, operation.id);
-        let now = self.clock.now();
+        let now = self.now();
         let (id, start, links) = match self.view {
             View::Execution => {
                 let recorded = operation.started_at.filter(|_| goes_on);
@@ -138,7 +146,7 @@ impl Invocation {
 
     /// Returns when an operation ended that ends now for the handler.
     fn ended_at(&self, span: &SpanData, operation: &OperationInfo<'_>) -> SystemTime {
-        let now = self.clock.now();
+        let now = self.now();
         let by_the_service = match operation.operation_type {
             OperationType::Wait | OperationType::Callback | OperationType::ChainedInvoke => operation.ended_at,
             _ => None,
@@ -182,11 +190,11 @@ impl Invocation {
         for Open { operation, attempt, .. } in left {
             if let Some(mut attempt) = attempt {
                 attempt.attributes.push(KeyValue::new(TRUNCATED, true));
-                self.end(attempt, self.clock.now());
+                self.end(attempt, self.now());
             }
             match self.view {
                 View::Execution => {}
-                View::Invocation => self.end(operation, self.clock.now()),
+                View::Invocation => self.end(operation, self.now()),
             }
         }
     }
@@ -224,13 +232,13 @@ impl Plugin for Invocation {
             _ => (Status::Unset, false),
         };
         invocation.status = status.clone();
-        self.end(invocation, self.clock.now());
+        self.end(invocation, self.now());
         if is_over {
             let start = self.execution_started_at;
             let mut workflow = self.trace.span(self.workflow, self.trace.ancestor, "Workflow", start);
             workflow.attributes = vec![arn(), KeyValue::new(EXECUTION_STATUS, end.status.as_str())];
             workflow.status = status;
-            self.end(workflow, self.clock.now());
+            self.end(workflow, self.now());
         }
     }
 
@@ -279,7 +287,7 @@ impl Plugin for Invocation {
         let id = ids::attempt(&self.arn, operation.id, attempt.attempt, &self.request_id);
         let name = format!("{} attempt {}", label(operation), attempt.attempt);
         let parent = self.place(&unfinished, Some(operation.id));
-        let mut span = self.trace.span(id, parent, name, self.clock.now());
+        let mut span = self.trace.span(id, parent, name, self.now());
         span.attributes = self.describe(operation);
         span.attributes.push(KeyValue::new(ATTEMPT_NUMBER, i64::from(attempt.attempt)));
         span.links = self.links_of_attempt();
@@ -291,7 +299,7 @@ impl Plugin for Invocation {
     fn attempt_end(&self, attempt: &AttemptInfo<'_>, end: &AttemptEnd<'_>) {
         let begun = self.unfinished().open.get_mut(attempt.operation.id).and_then(|open| open.attempt.take());
         let Some(mut span) = begun else { return };
-        let at = self.clock.now();
+        let at = self.now();
         // A check that is not satisfied is made again, and did not fail.
         let failed = end.error.is_some() || end.outcome == AttemptOutcome::Failed;
         span.attributes.push(KeyValue::new(ATTEMPT_OUTCOME, if failed { "FAILED" } else { "SUCCEEDED" }));

@@ -62,7 +62,6 @@
 //! The crate adds 27 others to the 52 of `everstep`, OpenTelemetry's own among them.
 #![forbid(unsafe_code)]
 
-mod clock;
 mod header;
 mod ids;
 mod invocation;
@@ -70,6 +69,7 @@ mod limits;
 mod otel;
 mod otlp;
 mod spans;
+mod ticks;
 mod trace;
 mod view;
 

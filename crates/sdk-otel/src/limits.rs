@@ -14,8 +14,8 @@ pub(crate) const FLUSH_MAX: Duration = Duration::from_secs(10);
 /// How long before Lambda ends an invocation it waits no more: the answer has to go out.
 pub(crate) const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
 
-/// By how much one time of an invocation is later than the one before, if the clock shows no difference.
-pub(crate) const CLOCK_STEP: Duration = Duration::from_micros(1);
+/// By how much one time is later than the one before, if the clock shows no difference.
+pub(crate) const TICK: Duration = Duration::from_micros(1);
 
 /// The answer of a collector that is read: as much as OpenTelemetry's own clients do.
 pub(crate) const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -2,16 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use everstep::plugin::{InvocationInfo, Plugin, PluginFactory};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
 
-use crate::clock::Source;
 use crate::invocation::Invocation;
 use crate::otlp::{self, ExporterError};
 use crate::spans::{OfLibraries, Spans};
+use crate::ticks::Ticks;
 use crate::trace::Sampling;
 use crate::view::View;
 
@@ -20,7 +19,7 @@ use crate::view::View;
 pub struct Otel {
     pub(crate) view: View,
     pub(crate) sampling: Sampling,
-    pub(crate) clock: Source,
+    pub(crate) ticks: Arc<Ticks>,
     pub(crate) spans: Arc<Spans>,
     resource: Resource,
 }
@@ -35,31 +34,25 @@ impl Otel {
         Ok(Self::new(view, otlp::exporter(None)?, resource()))
     }
 
-    /// Sends spans by OTLP over HTTP to a collector, for example `http://localhost:4318`.
+    /// Sends spans of a service by OTLP over HTTP to a collector, for example `http://localhost:4318`.
     ///
     /// # Errors
     /// If that is no address.
-    pub fn to(view: View, endpoint: &str) -> Result<Self, ExporterError> {
-        Ok(Self::new(view, otlp::exporter(Some(endpoint))?, resource()))
+    pub fn to(view: View, endpoint: &str, resource: Resource) -> Result<Self, ExporterError> {
+        Ok(Self::new(view, otlp::exporter(Some(endpoint))?, resource))
     }
 
     /// Sends spans of a service by any exporter. It is used in the invocation's task, so it must not block.
     pub fn new(view: View, mut exporter: impl SpanExporter + 'static, resource: Resource) -> Self {
         exporter.set_resource(&resource);
-        let (sampling, clock) = (Sampling::default(), Arc::new(SystemTime::now));
-        Self { view, sampling, clock, spans: Arc::new(Spans::new(exporter)), resource }
+        let (sampling, ticks, spans) = (Sampling::default(), Arc::default(), Arc::new(Spans::new(exporter)));
+        Self { view, sampling, ticks, spans, resource }
     }
 
     /// Sets which executions are traced.
     #[must_use]
     pub fn sampling(self, sampling: Sampling) -> Self {
         Self { sampling, ..self }
-    }
-
-    /// Sets what tells the time of spans, for tests that do.
-    #[must_use]
-    pub fn clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self { clock: Arc::new(clock), ..self }
     }
 
     /// Makes a provider of tracers for other libraries. Their spans are below the attempt, or the invocation, that uses
