@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::faults::Treatment;
 use super::functions::Stage;
+use crate::clock::Clock;
 use crate::service::{Service, ServiceError, ServiceFuture};
 use crate::wire::{CheckpointRequest, CheckpointResponse, Page, Update};
 
@@ -150,8 +151,9 @@ impl Service for Local {
         Box::pin(self.page(arn, token, marker))
     }
 
-    fn now(&self) -> SystemTime {
-        system_time(self.stage.engine().clock().now())
+    fn clock(&self) -> Clock {
+        let stage = self.stage.clone();
+        Clock::new(move || system_time(stage.engine().clock().now()))
     }
 }
 
