@@ -20,6 +20,9 @@ pub(crate) const RESULT_BYTES_MAX: usize = 6 * 1024 * 1024 - 50;
 /// Characters of an operation's name. Source: Lambda API, `OperationName`.
 pub(crate) const NAME_CHARACTERS_MAX: usize = 256;
 
+/// How many flat contexts, each the first operation of the one around it, are looked through for what is on record. Ours.
+pub(crate) const FLAT_NESTING_MAX: usize = 4;
+
 /// Seconds of a wait. Source: Lambda API, `WaitOptions`.
 pub(crate) const WAIT_SECONDS_MAX: u64 = 31_622_400;
 

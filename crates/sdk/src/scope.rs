@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::journal::Journal;
+use crate::limits::FLAT_NESTING_MAX;
 use crate::replay::id::{OperationId, Path};
 
 /// One run of a context.
@@ -58,7 +59,7 @@ impl Scope {
         sealed: bool,
         now: u64,
     ) -> Self {
-        let replaying = sealed || journal.record(&path.child(1).id()).is_some();
+        let replaying = sealed || is_known(&journal, path.child(1));
         let (minted, closed) = (AtomicU32::new(0), AtomicBool::new(false));
         Self { journal, outer, path, parent, sealed, minted, replaying: replaying.into(), closed, now: now.into() }
     }
@@ -97,8 +98,8 @@ impl Scope {
         if let Some(at) = ended_at {
             self.now.fetch_max(millis(at), Ordering::Relaxed);
         }
-        let next = || self.path.child(self.minted.load(Ordering::Relaxed) + 1).id();
-        if self.is_replaying() && self.journal.record(&next()).is_none() {
+        let next = || self.path.child(self.minted.load(Ordering::Relaxed) + 1);
+        if self.is_replaying() && !is_known(&self.journal, next()) {
             self.goes_live();
         }
     }
@@ -121,6 +122,18 @@ impl Scope {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Tells whether something is on record of the operation at `path`: of itself, or of the first one in it, because a flat
+/// context has no record.
+fn is_known(journal: &Journal, mut path: Path) -> bool {
+    for _ in 0..=FLAT_NESTING_MAX {
+        if journal.record(&path.id()).is_some() {
+            return true;
+        }
+        path = path.child(1);
+    }
+    false
 }
 
 fn millis(time: SystemTime) -> u64 {
