@@ -3,7 +3,7 @@
 use anyhow::{bail, ensure};
 
 use crate::run::{cargo, root, run, say};
-use crate::{direction, generate, tools};
+use crate::{api, direction, generate, sdk, tools};
 
 /// Documents that a stranger looks for.
 const DOCUMENTS: [&str; 8] = [
@@ -29,6 +29,9 @@ pub fn check() -> anyhow::Result<()> {
         ensure!(root().join(document).is_file(), "{document} is missing");
     }
     generate::check()?;
+    say("the Rust SDK: its API, its size, and the Rust it needs");
+    api::check()?;
+    sdk::check()?;
     say("lints");
     run(&cargo, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"], &[])?;
     say("docs");

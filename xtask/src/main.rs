@@ -1,11 +1,13 @@
 //! Chores of the repository: one module for each.
 
+mod api;
 mod bench;
 mod check;
 mod conformance;
 mod direction;
 mod generate;
 mod run;
+mod sdk;
 mod test;
 mod tools;
 
@@ -27,6 +29,8 @@ enum Chore {
     Check,
     /// Ask the advisory database about the dependencies; says so if it cannot be reached
     Advisories,
+    /// Build the Rust SDK with the oldest Rust that it is for, which rustup installs
+    OldestRust,
     /// Set up and run the tests: all, or only some
     Test(test::Test),
     /// Kill the server again and again while executions run, and check that nothing is lost
@@ -39,7 +43,7 @@ enum Chore {
     Bench(bench::Bench),
     /// Deploy the examples with SAM CLI, AWS CLI and CDK as they are, and print what passed
     AwsTools(test::AwsTools),
-    /// Write what is generated: docs/limits.md
+    /// Write what is generated: docs/limits.md, crates/sdk/api.txt
     Generate,
 }
 
@@ -47,13 +51,14 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Check => check::check(),
         Chore::Advisories => check::advisories(),
+        Chore::OldestRust => sdk::oldest(),
         Chore::Test(test) => test.run(),
         Chore::Chaos(chaos) => chaos.run(),
         Chore::Conformance(conformance) => conformance.run(),
         Chore::Record => test::record(),
         Chore::Bench(bench) => bench.run(),
         Chore::AwsTools(tools) => tools.run(),
-        Chore::Generate => generate::generate(),
+        Chore::Generate => generate::generate().and_then(|()| api::generate()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -252,7 +252,7 @@
 //! | --- | --- |
 //! | `logs` (default) | [`log`] |
 //!
-//! The minimum supported Rust version is 1.94.1.
+//! The minimum supported Rust version is 1.91.
 #![forbid(unsafe_code)]
 
 mod clock;
@@ -306,6 +306,9 @@ pub use wire::{ErrorObject, OperationStatus, OperationType};
 /// The book's code about this crate compiles.
 #[cfg(doctest)]
 mod book {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
     #[doc = include_str!("../../../docs/rust-sdk.md")]
     struct Sdk;
 
