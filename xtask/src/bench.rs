@@ -14,7 +14,7 @@ const RESTATE: &str = "@restatedev/restate-server@1.7.12";
 #[derive(Args)]
 pub struct Bench {
     /// Measure only this; may be repeated: checkpoints, workflows, memory, startup, lateness, history, rust,
-    /// retention
+    /// retention, deploy
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Measure for a shorter time, with fewer executions

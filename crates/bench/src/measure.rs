@@ -1,6 +1,7 @@
 //! The measures, one file each. Each starts servers of its own on fresh data, so that any of them can be left out.
 
 mod checkpoints;
+mod deploy;
 mod history;
 mod lateness;
 mod memory;
@@ -39,6 +40,8 @@ pub enum Measure {
     Rust,
     /// Checkpoints while a hundred thousand executions are forgotten
     Retention,
+    /// Eighty functions by CloudFormation, and what deploying again and again leaves
+    Deploy,
 }
 
 /// What every measure works with.
@@ -79,6 +82,7 @@ impl Measure {
             Self::History => "Length of history",
             Self::Rust => "Ten steps by the Rust SDK, beside Restate",
             Self::Retention => "Retention",
+            Self::Deploy => "Deploying",
         }
     }
 
@@ -93,6 +97,7 @@ impl Measure {
             Self::History => history::run(run).await,
             Self::Rust => rust::run(run).await,
             Self::Retention => retention::run(run).await,
+            Self::Deploy => deploy::run(run).await,
         }
     }
 }
