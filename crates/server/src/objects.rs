@@ -619,6 +619,7 @@ mod tests {
     use std::io::Read;
 
     use async_trait::async_trait;
+    use everstep_store::Put;
     use everstep_store::memory::Memory;
 
     use super::*;
@@ -645,6 +646,10 @@ mod tests {
                 std::future::pending::<()>().await;
             }
             written
+        }
+
+        async fn put_all(&self, puts: Vec<Put>) -> Result<(), StoreError> {
+            self.0.put_all(puts).await
         }
 
         async fn delete(&self, kind: Kind, key: &str, seen: Revision) -> Result<(), StoreError> {

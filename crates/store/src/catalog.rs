@@ -19,6 +19,12 @@ pub trait Catalog: Send + Sync + 'static {
     /// [`Error::Conflict`] if the document is not at `seen`.
     async fn put(&self, kind: Kind, key: &str, seen: Option<Revision>, body: String) -> Result<Revision, Error>;
 
+    /// Writes several documents in one commit: all of them or none.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if one of the documents is not as its write has seen it.
+    async fn put_all(&self, puts: Vec<Put>) -> Result<(), Error>;
+
     /// Removes the document that has revision `seen`.
     ///
     /// # Errors
@@ -160,6 +166,19 @@ impl Kind {
 /// Counts the writes of a document; never reused, also not by a later document of the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub i64);
+
+/// A document that is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// What it is about.
+    pub kind: Kind,
+    /// Its key.
+    pub key: String,
+    /// The revision that it is written over; `None` creates it.
+    pub seen: Option<Revision>,
+    /// What it says, as JSON.
+    pub body: String,
+}
 
 /// A document.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ pub mod memory;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-pub use catalog::{Catalog, Document, Kind, Revision};
+pub use catalog::{Catalog, Document, Kind, Put, Revision};
 pub use error::Error;
 pub use executions::{
     Commit, Committed, Due, EffectId, Executions, Head, ListOrder, ListPosition, ListQuery, Listed, NewExecution,

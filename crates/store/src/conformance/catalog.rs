@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::run;
-use crate::catalog::{Catalog, Document, Kind, Revision};
+use crate::catalog::{Catalog, Document, Kind, Put, Revision};
 use crate::error::Error;
 
 /// Checks the guarantees of [`Catalog`].
@@ -16,6 +16,7 @@ pub async fn catalog(store: Arc<dyn Catalog>) {
         clear,
         what_is_put_is_read,
         put_conflicts_unless_the_revision_is_the_one_seen,
+        several_documents_are_written_together_or_not_at_all,
         delete_conflicts_unless_the_revision_is_the_one_seen,
         revisions_are_never_reused,
         kinds_do_not_mix,
@@ -55,6 +56,27 @@ async fn put_conflicts_unless_the_revision_is_the_one_seen(store: Arc<dyn Catalo
     assert_conflict(store.put(Kind::Function, "a", Some(first), "3".to_owned()).await);
     let document = Document { revision: second, body: "2".to_owned() };
     assert_eq!(store.get(Kind::Function, "a").await.unwrap(), Some(document));
+}
+
+async fn several_documents_are_written_together_or_not_at_all(store: Arc<dyn Catalog>) {
+    let put = |kind, key: &str, seen, body: &str| Put { kind, key: key.into(), seen, body: body.into() };
+    let read = async |kind, key| store.get(kind, key).await.unwrap().map(|document| document.body);
+    let first = store.put(Kind::Stack, "s", None, "1".to_owned()).await.unwrap();
+    store
+        .put_all(vec![put(Kind::Stack, "s", Some(first), "2"), put(Kind::StackEvent, "s/1", None, "e")])
+        .await
+        .unwrap();
+    assert_eq!(read(Kind::Stack, "s").await.as_deref(), Some("2"));
+    assert_eq!(read(Kind::StackEvent, "s/1").await.as_deref(), Some("e"));
+    let second = store.get(Kind::Stack, "s").await.unwrap().unwrap().revision;
+    assert!(second > first);
+    for (seen, event) in [(Some(first), "s/2"), (Some(second), "s/1")] {
+        let puts = vec![put(Kind::StackEvent, "s/3", None, "e"), put(Kind::Stack, "s", seen, "3")];
+        assert_conflict(store.put_all([puts, vec![put(Kind::StackEvent, event, None, "e")]].concat()).await);
+    }
+    assert_eq!(read(Kind::Stack, "s").await.as_deref(), Some("2"));
+    assert_eq!(read(Kind::StackEvent, "s/3").await, None);
+    store.put_all(Vec::new()).await.unwrap();
 }
 
 async fn delete_conflicts_unless_the_revision_is_the_one_seen(store: Arc<dyn Catalog>) {

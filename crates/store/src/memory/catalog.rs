@@ -6,7 +6,7 @@ use std::ops::Bound;
 use async_trait::async_trait;
 
 use super::{Memory, lock};
-use crate::catalog::{Catalog, Document, Kind, Revision};
+use crate::catalog::{Catalog, Document, Kind, Put, Revision};
 use crate::error::Error;
 
 #[derive(Debug, Default)]
@@ -16,6 +16,13 @@ pub(super) struct State {
 }
 
 impl State {
+    fn put(&mut self, kind: Kind, key: String, body: String) -> Revision {
+        self.last_revision += 1;
+        let revision = Revision(self.last_revision);
+        self.documents.insert((kind, key), Document { revision, body });
+        revision
+    }
+
     fn revision(&self, kind: Kind, key: &str) -> Option<Revision> {
         self.documents.get(&(kind, key.to_owned())).map(|document| document.revision)
     }
@@ -32,10 +39,18 @@ impl Catalog for Memory {
         if state.revision(kind, key) != seen {
             return Err(Error::Conflict);
         }
-        state.last_revision += 1;
-        let revision = Revision(state.last_revision);
-        state.documents.insert((kind, key.to_owned()), Document { revision, body });
-        Ok(revision)
+        Ok(state.put(kind, key.to_owned(), body))
+    }
+
+    async fn put_all(&self, puts: Vec<Put>) -> Result<(), Error> {
+        let mut state = lock(&self.catalog);
+        if puts.iter().any(|put| state.revision(put.kind, &put.key) != put.seen) {
+            return Err(Error::Conflict);
+        }
+        for Put { kind, key, body, .. } in puts {
+            state.put(kind, key, body);
+        }
+        Ok(())
     }
 
     async fn delete(&self, kind: Kind, key: &str, seen: Revision) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::writer::Refusal;
 use super::{Sqlite, rows};
-use crate::catalog::{Catalog, Document, Kind, Revision};
+use crate::catalog::{Catalog, Document, Kind, Put, Revision};
 use crate::error::Error;
 
 #[async_trait]
@@ -28,11 +28,24 @@ impl Catalog for Sqlite {
             if revision(connection, kind, &key)? != seen {
                 return Err(Refusal::Rejected(Error::Conflict));
             }
-            remove(connection, kind, &key)?;
-            connection
-                .prepare_cached("INSERT INTO documents (kind, key, body) VALUES (?1, ?2, ?3)")?
-                .execute(params![kind.as_str(), key, body])?;
-            Ok(Revision(connection.last_insert_rowid()))
+            Ok(replace(connection, kind, &key, &body)?)
+        };
+        self.main.writer.write(bytes, write).await
+    }
+
+    async fn put_all(&self, puts: Vec<Put>) -> Result<(), Error> {
+        let bytes = puts.iter().map(|put| put.key.len() + put.body.len()).sum();
+        let write = move |connection: &Connection| {
+            // Nothing may be changed before it is known that all can be.
+            for Put { kind, key, seen, .. } in &puts {
+                if revision(connection, *kind, key)? != *seen {
+                    return Err(Refusal::Rejected(Error::Conflict));
+                }
+            }
+            for Put { kind, key, body, .. } in &puts {
+                replace(connection, *kind, key, body)?;
+            }
+            Ok(())
         };
         self.main.writer.write(bytes, write).await
     }
@@ -82,6 +95,16 @@ fn revision(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Result<
         .prepare_cached("SELECT revision FROM documents WHERE kind = ?1 AND key = ?2")?
         .query_row(params![kind.as_str(), key], |row| row.get(0).map(Revision))
         .optional()
+}
+
+fn replace(connection: &Connection, kind: Kind, key: &str, body: &str) -> rusqlite::Result<Revision> {
+    remove(connection, kind, key)?;
+    connection.prepare_cached("INSERT INTO documents (kind, key, body) VALUES (?1, ?2, ?3)")?.execute(params![
+        kind.as_str(),
+        key,
+        body
+    ])?;
+    Ok(Revision(connection.last_insert_rowid()))
 }
 
 fn remove(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Result<()> {
