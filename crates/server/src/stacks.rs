@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use everstep_core::id::Place;
-use everstep_store::{Catalog, Error as StoreError, Kind};
+use everstep_store::{Catalog, Error as StoreError, Kind, Put, Revision};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
@@ -32,8 +32,20 @@ use tokio::sync::{Mutex, MutexGuard, mpsc};
 use crate::http::error::Error;
 use crate::limits::{CHANGE_SETS_KEPT, DELETED_STACKS_KEPT, EVENTS_KEPT};
 use document::{ChangeSet, Export, Resource, Stack, StackId, Template};
-use events::Events;
+use events::{Events, Happening};
 use status::StackStatus;
+
+/// What is told of a change of a stack, in the commit that makes it.
+#[derive(Clone, Debug)]
+pub enum Tell {
+    /// Nothing: it does not show in the stack's state.
+    Nothing,
+    /// The state that it has then, and why.
+    State {
+        /// What the sender of the operation calls it.
+        client_request_token: Option<String>,
+    },
+}
 
 /// Documents that are read at a time.
 const PAGE: usize = 200;
@@ -132,8 +144,8 @@ impl Stacks {
     ///
     /// # Errors
     /// The store's.
-    pub async fn create(&self, stack: &Stack) -> Result<(), Error> {
-        self.put(Kind::Stack, &stack.id.key(), stack).await
+    pub async fn create(&self, stack: &Stack, tell: Tell) -> Result<(), Error> {
+        Ok(self.catalog.put_all(self.told(stack, None, tell).await?).await?)
     }
 
     /// Changes a stack, and tries again if somebody else changed it meanwhile. Returns it as it is now.
@@ -143,6 +155,7 @@ impl Stacks {
     pub async fn change(
         &self,
         id: &StackId,
+        tell: Tell,
         mut change: impl FnMut(&mut Stack) -> Result<(), Error>,
     ) -> Result<Stack, Error> {
         let key = id.key();
@@ -151,12 +164,26 @@ impl Stacks {
             let document = document.ok_or_else(|| Error::validation(format!("Stack [{}] does not exist", id.name)))?;
             let mut stack: Stack = read(&key, &document.body)?;
             change(&mut stack)?;
-            match self.catalog.put(Kind::Stack, &key, Some(document.revision), write(&stack)).await {
-                Ok(_) => return Ok(stack),
+            match self.catalog.put_all(self.told(&stack, Some(document.revision), tell.clone()).await?).await {
+                Ok(()) => return Ok(stack),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Returns what is to be written of a stack: itself and, in the same commit, its state as what happened.
+    async fn told(&self, stack: &Stack, seen: Option<Revision>, tell: Tell) -> Result<Vec<Put>, Error> {
+        let mut puts = vec![Put { kind: Kind::Stack, key: stack.id.key(), seen, body: write(stack) }];
+        match tell {
+            Tell::Nothing => {}
+            Tell::State { client_request_token } => {
+                let arn = self.arn(&stack.id);
+                let happening = Happening::of_stack(&stack.id, &arn, stack.status).because(stack.status_reason.clone());
+                puts.push(self.events.draw(&stack.id, Happening { client_request_token, ..happening }).await?);
+            }
+        }
+        Ok(puts)
     }
 
     /// Removes a stack and everything that is kept of it.
@@ -463,7 +490,6 @@ mod tests {
 
     use super::*;
     use document::Settings;
-    use events::Happening;
     use status::{ChangeSetStatus, ResourceStatus};
 
     fn stacks() -> Stacks {
@@ -473,8 +499,8 @@ mod tests {
 
     async fn stack(stacks: &Stacks, name: &str, status: StackStatus, deleted_millis: Option<i64>) -> Stack {
         let id = StackId { name: name.into(), unique: uuid::Uuid::new_v4().to_string() };
-        let stack = begin::create(stacks, id, Settings::default()).await.unwrap();
-        let changed = stacks.change(&stack.id, |stack| {
+        let stack = begin::create(stacks, id, Settings::default(), Tell::Nothing).await.unwrap();
+        let changed = stacks.change(&stack.id, Tell::Nothing, |stack| {
             (stack.status, stack.deleted_millis) = (status, deleted_millis);
             Ok(())
         });
@@ -492,6 +518,24 @@ mod tests {
         assert_eq!(stacks.find("s").await.unwrap(), there);
         assert_eq!(stacks.find(&stacks.arn(&there.id)).await.unwrap(), there);
         assert_eq!(stacks.find(&stacks.arn(&gone.id)).await.unwrap(), gone);
+    }
+
+    #[tokio::test]
+    async fn states_are_told_with_what_makes_them_and_refusals_tell_nothing() {
+        let stacks = stacks();
+        let stack = stack(&stacks, "s", StackStatus::CreateComplete, None).await;
+        let tell = || Tell::State { client_request_token: Some("t".into()) };
+        let changed = stacks.change(&stack.id, tell(), |stack| {
+            (stack.status, stack.status_reason) = (StackStatus::DeleteInProgress, Some("because".into()));
+            Ok(())
+        });
+        changed.await.unwrap();
+        let refused = stacks.change(&stack.id, tell(), |_| Err(Error::validation("no")));
+        refused.await.unwrap_err();
+        let told = stacks.events.list(&stack.id, None, 9).await.unwrap();
+        let [(_, event)] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((event.status.as_str(), event.reason.as_deref()), ("DELETE_IN_PROGRESS", Some("because")));
+        assert_eq!((event.client_request_token.as_deref(), event.logical_id.as_str()), (Some("t"), "s"));
     }
 
     #[tokio::test]

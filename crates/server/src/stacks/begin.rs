@@ -5,17 +5,16 @@
 use std::collections::BTreeSet;
 
 use super::document::{OnFailure, Operation, Settings, Stack, StackId, Template};
-use super::events::Happening;
 use super::status::StackStatus;
-use super::{Stacks, now_millis};
+use super::{Stacks, Tell, now_millis};
 use crate::access::Principal;
 use crate::http::error::Error;
 
-/// Makes a stack of which there is nothing yet.
+/// Makes a stack of which there is nothing yet. It need not be told if it is deployed at once.
 ///
 /// # Errors
 /// The store's.
-pub async fn create(stacks: &Stacks, id: StackId, settings: Settings) -> Result<Stack, Error> {
+pub async fn create(stacks: &Stacks, id: StackId, settings: Settings, tell: Tell) -> Result<Stack, Error> {
     let stack = Stack {
         id,
         status: StackStatus::ReviewInProgress,
@@ -33,19 +32,8 @@ pub async fn create(stacks: &Stacks, id: StackId, settings: Settings) -> Result<
         operations: 0,
         settled: 0,
     };
-    stacks.create(&stack).await?;
+    stacks.create(&stack, tell).await?;
     Ok(stack)
-}
-
-/// Tells that a stack is in its state, because somebody wanted it.
-///
-/// # Errors
-/// The store's.
-pub async fn tell(stacks: &Stacks, stack: &Stack, client_request_token: Option<String>) -> Result<(), Error> {
-    let arn = stacks.arn(&stack.id);
-    let mut happening = Happening::of_stack(&stack.id, &arn, stack.status).because(Some("User Initiated".into()));
-    happening.client_request_token = client_request_token;
-    stacks.events.record(&stack.id, happening).await
 }
 
 /// What is to be deployed.
@@ -84,7 +72,8 @@ pub async fn deploy(stacks: &Stacks, stack: &Stack, deployment: Deployment) -> R
         cancelled: false,
         retained: BTreeSet::new(),
     };
-    let begun = stacks.change(&stack.id, |stack| {
+    let tell = Tell::State { client_request_token };
+    let begun = stacks.change(&stack.id, tell, |stack| {
         stack.status = if creates { StackStatus::CreateInProgress } else { StackStatus::UpdateInProgress };
         stack.status_reason = Some("User Initiated".into());
         stack.updated_millis = (!creates).then(now_millis);
@@ -96,7 +85,6 @@ pub async fn deploy(stacks: &Stacks, stack: &Stack, deployment: Deployment) -> R
     });
     let stack = begun.await?;
     stacks.remove_change_sets(&stack.id).await?;
-    tell(stacks, &stack, client_request_token).await?;
     stacks.wake(&stack.id);
     Ok(())
 }
@@ -124,7 +112,7 @@ pub async fn delete(
         cancelled: false,
         retained,
     };
-    let begun = stacks.change(&stack.id, |stack| {
+    let begun = stacks.change(&stack.id, Tell::State { client_request_token }, |stack| {
         stack.status = StackStatus::DeleteInProgress;
         stack.status_reason = Some("User Initiated".into());
         stack.operation = Some(operation.clone());
@@ -132,7 +120,6 @@ pub async fn delete(
         Ok(())
     });
     let stack = begun.await?;
-    tell(stacks, &stack, client_request_token).await?;
     stacks.wake(&stack.id);
     Ok(())
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use everstep_store::{Catalog, Kind};
+use everstep_store::{Catalog, Kind, Put};
 
 use super::document::{Event, StackId};
 use super::status::{ResourceStatus, StackStatus};
@@ -81,6 +81,16 @@ impl Events {
     /// # Errors
     /// The store's.
     pub async fn record(&self, id: &StackId, happening: Happening<'_>) -> Result<(), Error> {
+        let Put { kind, key, seen, body } = self.draw(id, happening).await?;
+        self.catalog.put(kind, &key, seen, body).await?;
+        Ok(())
+    }
+
+    /// Gives something that happened its time and its place, to be written with what has changed by it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn draw(&self, id: &StackId, happening: Happening<'_>) -> Result<Put, Error> {
         let Last { number, at_millis } = self.next(id).await?;
         let Happening { logical_id, physical_id, resource_type, status, reason, client_request_token } = happening;
         let event = Event {
@@ -96,8 +106,7 @@ impl Events {
             reason,
             client_request_token,
         };
-        self.catalog.put(Kind::StackEvent, &key(id, number), None, write(&event)).await?;
-        Ok(())
+        Ok(Put { kind: Kind::StackEvent, key: key(id, number), seen: None, body: write(&event) })
     }
 
     /// Returns events of a stack with their keys, the newest first, those older than the one of key `after`.

@@ -17,11 +17,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 use tracing::{error, info};
 
-use super::Stacks;
 use super::document::{Operation, Resource, Stack, StackId};
-use super::events::Happening;
 use super::status::{StackStatus, Work};
 use super::types::Site;
+use super::{Stacks, Tell};
 use crate::access::Principal;
 use crate::http::Services;
 use crate::http::error::Error;
@@ -194,7 +193,7 @@ impl Job {
         Ok(())
     }
 
-    /// Gives the stack another status, and whatever else changes with it. The event comes after.
+    /// Gives the stack another status, and whatever else changes with it.
     async fn conclude(
         &self,
         status: StackStatus,
@@ -202,17 +201,14 @@ impl Job {
         mut change: impl FnMut(&mut Stack),
     ) -> Result<Step, Error> {
         let id = &self.stack.id;
-        let changed = self.stacks().change(id, |stack| {
+        let tell = Tell::State { client_request_token: self.operation.client_request_token.clone() };
+        let changed = self.stacks().change(id, tell, |stack| {
             stack.status = status;
             stack.status_reason.clone_from(&reason);
             change(stack);
             Ok(())
         });
         changed.await?;
-        let arn = self.stacks().arn(id);
-        let mut happening = Happening::of_stack(id, &arn, status).because(reason);
-        happening.client_request_token.clone_from(&self.operation.client_request_token);
-        self.stacks().events.record(id, happening).await?;
         if status.work() == Work::Nothing {
             self.stacks().trim_events(id).await?;
             info!(stack.name = id.name, status = status.as_str(), "work on a stack has ended");

@@ -7,6 +7,7 @@ use super::name_of;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
+use crate::stacks::Tell;
 use crate::stacks::status::StackStatus;
 
 #[derive(Deserialize)]
@@ -22,7 +23,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     let refused = || Error::validation("CancelUpdateStack cannot be called from current stack status");
     services
         .stacks
-        .change(&stack.id, |stack| {
+        .change(&stack.id, Tell::Nothing, |stack| {
             if stack.status != StackStatus::UpdateInProgress {
                 return Err(refused());
             }

@@ -7,7 +7,7 @@ use super::name_of;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
-use crate::stacks::begin;
+use crate::stacks::Tell;
 use crate::stacks::status::StackStatus;
 
 #[derive(Deserialize)]
@@ -23,7 +23,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     let stacks = &services.stacks;
     let stack = stacks.find(&name_of(given.stack_name)?).await?;
     let _turn = stacks.turn().await;
-    let begun = stacks.change(&stack.id, |stack| {
+    let tell = Tell::State { client_request_token: given.client_request_token };
+    let begun = stacks.change(&stack.id, tell, |stack| {
         if stack.status != StackStatus::UpdateRollbackFailed {
             return Err(Error::validation(format!(
                 "Stack:{} is in {} state and can not continue update rollback.",
@@ -36,7 +37,6 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
         Ok(())
     });
     let stack = begun.await?;
-    begin::tell(stacks, &stack, given.client_request_token).await?;
     stacks.wake(&stack.id);
     Ok(json!({}))
 }

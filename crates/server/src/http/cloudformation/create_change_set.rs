@@ -10,7 +10,7 @@ use crate::http::request::Request;
 use crate::stacks::document::{ChangeSet, OnFailure, StackId};
 use crate::stacks::prepare::{Asked, Prepared, Sender, prepare};
 use crate::stacks::status::{ChangeSetStatus, StackStatus};
-use crate::stacks::{begin, now_millis};
+use crate::stacks::{Tell, begin, now_millis};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -117,8 +117,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
         creates: fresh,
     };
     if found.is_none() {
-        let stack = begin::create(stacks, id, settings).await?;
-        begin::tell(stacks, &stack, None).await?;
+        begin::create(stacks, id, settings, Tell::State { client_request_token: None }).await?;
     }
     stacks.put_change_set(&change_set).await?;
     Ok(answer(services, &change_set))

@@ -7,6 +7,7 @@ use super::{ParameterMember, TagMember, check_name, name_of, parameters, setting
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
+use crate::stacks::Tell;
 use crate::stacks::begin::{self, Deployment};
 use crate::stacks::document::{OnFailure, StackId};
 use crate::stacks::prepare::{Asked, Prepared, Sender, prepare};
@@ -73,10 +74,10 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     if let Some(obstacle) = obstacle {
         return Err(Error::validation(obstacle));
     }
-    let stack = begin::create(stacks, id, settings.clone()).await?;
+    let stack = begin::create(stacks, id, settings.clone(), Tell::Nothing).await?;
     if given.enable_termination_protection {
         stacks
-            .change(&stack.id, |stack| {
+            .change(&stack.id, Tell::Nothing, |stack| {
                 stack.termination_protection = true;
                 Ok(())
             })

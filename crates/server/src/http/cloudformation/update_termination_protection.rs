@@ -7,6 +7,7 @@ use super::name_of;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
+use crate::stacks::Tell;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -22,7 +23,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     let stack = services.stacks.find(&name_of(given.stack_name)?).await?;
     services
         .stacks
-        .change(&stack.id, |stack| {
+        .change(&stack.id, Tell::Nothing, |stack| {
             stack.termination_protection = enabled;
             Ok(())
         })
