@@ -34,6 +34,16 @@ pub enum Caller {
     },
 }
 
+impl Caller {
+    /// Returns the ARN of a user or a session.
+    pub fn arn(&self) -> Option<&str> {
+        match self {
+            Self::User { arn, .. } | Self::Session { arn, .. } => Some(arn),
+            Self::Anonymous | Self::Service(_) | Self::Root { .. } => None,
+        }
+    }
+}
+
 /// How a statement means a caller, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Meant {

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use everstep_core::id::ExecutionId;
+use everstep_iam::Caller;
 use everstep_store::{Catalog, Error as StoreError, Kind, Revision};
 use everstep_worker::{CredentialSource, Credentials, Function};
 use serde::{Deserialize, Serialize};
@@ -48,14 +49,55 @@ pub enum Principal {
     Session(Arc<Session>),
     /// A function process, which has the role of its function.
     Process {
-        /// The function.
-        function: String,
-        /// The ARN of the role.
-        role: String,
+        /// Which function's.
+        #[serde(flatten)]
+        process: Arc<Process>,
         /// The execution that it was given last.
         #[serde(skip)]
         execution: Option<ExecutionId>,
     },
+}
+
+/// Who the processes of a function are: made once for each, because it is asked for with every request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "FunctionAndRole", into = "FunctionAndRole")]
+pub struct Process {
+    /// The function.
+    pub function: String,
+    /// The ARN of the role.
+    pub role: String,
+    /// How policies know it.
+    pub caller: Caller,
+}
+
+impl Process {
+    /// Makes a process of a function that has a role, by its ARN.
+    pub fn new(function: String, role: String) -> Self {
+        let account = role.split(':').nth(4).unwrap_or_default();
+        let name = role.rsplit('/').next().unwrap_or_default();
+        let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{function}");
+        let caller = Caller::Session { arn, role_arn: role.clone(), account: account.into() };
+        Self { function, role, caller }
+    }
+}
+
+/// What is written down of a process.
+#[derive(Serialize, Deserialize)]
+struct FunctionAndRole {
+    function: String,
+    role: String,
+}
+
+impl From<FunctionAndRole> for Process {
+    fn from(FunctionAndRole { function, role }: FunctionAndRole) -> Self {
+        Self::new(function, role)
+    }
+}
+
+impl From<Process> for FunctionAndRole {
+    fn from(Process { function, role, .. }: Process) -> Self {
+        Self { function, role }
+    }
 }
 
 /// A key of a user.
@@ -112,8 +154,7 @@ pub enum NotRevoked {
 struct ProcessKey {
     secret_access_key: String,
     session_token: String,
-    function: String,
-    role: String,
+    process: Arc<Process>,
     execution: Option<ExecutionId>,
 }
 
@@ -216,11 +257,9 @@ impl Keys {
         }
         let token = session_token.unwrap_or_default();
         let process = self.with(|processes| {
-            let ProcessKey { secret_access_key, session_token, function, role, execution } =
-                processes.get(access_key_id)?;
+            let ProcessKey { secret_access_key, session_token, process, execution } = processes.get(access_key_id)?;
             let same = bool::from(session_token.as_bytes().ct_eq(token.as_bytes()));
-            let principal =
-                || Principal::Process { function: function.clone(), role: role.clone(), execution: *execution };
+            let principal = || Principal::Process { process: Arc::clone(process), execution: *execution };
             Some(same.then(|| Found { principal: principal(), secret: secret_access_key.clone() }))
         });
         match process {
@@ -303,8 +342,7 @@ impl CredentialSource for Keys {
         let key = ProcessKey {
             secret_access_key: credentials.secret_access_key.clone(),
             session_token: credentials.session_token.clone(),
-            function: function.name.clone(),
-            role: function.role.clone(),
+            process: Arc::new(Process::new(function.name.clone(), function.role.clone())),
             execution: None,
         };
         self.with(|processes| processes.insert(credentials.access_key_id.clone(), key));
@@ -339,6 +377,17 @@ mod tests {
     use everstep_store::memory::Memory;
 
     use super::*;
+
+    #[test]
+    fn processes_are_written_down_as_they_always_were() {
+        let role = "arn:aws:iam::123456789012:role/path/r";
+        let text = format!(r#"{{"Process":{{"function":"f","role":"{role}"}}}}"#);
+        let process = Arc::new(Process::new("f".into(), role.into()));
+        assert_eq!(process.caller.arn(), Some("arn:aws:sts::123456789012:assumed-role/r/f"));
+        let principal = Principal::Process { process, execution: None };
+        assert_eq!(serde_json::to_string(&principal).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Principal>(&text).unwrap(), principal);
+    }
 
     #[tokio::test]
     async fn key_that_cannot_be_read_is_an_error_and_stays() {

@@ -107,8 +107,10 @@ impl Identities {
 
     /// Returns the role of an ARN.
     pub fn role(&self, arn: &str) -> Option<Arc<Role>> {
-        let role = self.roles.get(arn.rsplit('/').next()?)?;
-        (self.arn("role", &role.path, &role.name) == arn).then_some(role)
+        let role = self.roles.get(name_of(arn))?;
+        // Compared piece by piece: this is asked with every request of a process.
+        let found = arn.strip_prefix("arn:aws:iam::")?.strip_prefix(&*self.place.account)?.strip_prefix(":role")?;
+        (found.strip_prefix(role.path.as_str()) == Some(&role.name)).then_some(role)
     }
 
     /// Returns the policy of an ARN.
@@ -125,9 +127,7 @@ impl Identities {
         let account = &self.place.account;
         match principal {
             Principal::Operator => format!("arn:aws:iam::{account}:root"),
-            Principal::Process { function, role, .. } => {
-                format!("arn:aws:sts::{account}:assumed-role/{}/{function}", name_of(role))
-            }
+            Principal::Process { process, .. } => process.caller.arn().expect("a session has an ARN").to_string(),
             Principal::Session(session) => {
                 format!("arn:aws:sts::{account}:assumed-role/{}/{}", session.role, session.name)
             }
@@ -143,7 +143,9 @@ impl Identities {
         let role_id = |name: &str| self.roles.get(name).map_or_else(|| name.to_string(), |role| role.id.clone());
         match principal {
             Principal::Operator => self.place.account.to_string(),
-            Principal::Process { function, role, .. } => format!("{}:{function}", role_id(name_of(role))),
+            Principal::Process { process, .. } => {
+                format!("{}:{}", role_id(name_of(&process.role)), process.function)
+            }
             Principal::Session(session) => format!("{}:{}", session.role_id, session.name),
             Principal::User { name } => self.users.get(name).map_or_else(|| name.clone(), |user| user.id.clone()),
         }
@@ -201,10 +203,9 @@ impl Identities {
                 let caller = Caller::Root { account: self.place.account.to_string() };
                 self.weigh(principal, &caller, None, None, wish)
             }
-            Principal::Process { role, .. } => {
-                let caller = self.session_caller(principal, name_of(role));
-                let role = self.role(role);
-                self.weigh(principal, &caller, role.as_ref().map(|role| &role.grants), None, wish)
+            Principal::Process { process, .. } => {
+                let role = self.role(&process.role);
+                self.weigh(principal, &process.caller, role.as_ref().map(|role| &role.grants), None, wish)
             }
             Principal::Session(session) => {
                 let caller = self.session_caller(principal, &session.role);
@@ -286,8 +287,9 @@ impl Identities {
             "aws:epochtime" => one(&jiff::Timestamp::now().as_second().to_string()),
             "aws:requestedregion" => one(&self.place.region),
             "lambda:sourcefunctionarn" => match principal {
-                Principal::Process { function, .. } => {
-                    one(&format!("arn:aws:lambda:{}:{}:function:{function}", self.place.region, self.place.account))
+                Principal::Process { process, .. } => {
+                    let Place { region, account } = &self.place;
+                    one(&format!("arn:aws:lambda:{region}:{account}:function:{}", process.function))
                 }
                 Principal::Operator | Principal::Session(_) | Principal::User { .. } => None,
             },
@@ -307,7 +309,7 @@ impl Identities {
         };
         match principal {
             Principal::Operator => None,
-            Principal::Process { role, .. } => find(&self.role(role)?.tags),
+            Principal::Process { process, .. } => find(&self.role(&process.role)?.tags),
             Principal::Session(session) => find(&session.tags).or_else(|| find(&self.roles.get(&session.role)?.tags)),
             Principal::User { name } => find(&self.users.get(name)?.tags),
         }

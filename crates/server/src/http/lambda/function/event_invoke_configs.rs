@@ -1,5 +1,7 @@
 //! `Put`, `Update`, `Get`, `Delete` and `ListFunctionEventInvokeConfig(s)`: how asynchronous invocations are treated.
 
+use std::sync::Arc;
+
 use everstep_api::function::{Destination, DestinationConfig, EventInvokeConfigRequest};
 use everstep_api::reference::FunctionReference;
 use everstep_api::validation::Violations;
@@ -7,7 +9,7 @@ use everstep_core::limits::{ASYNC_EVENT_AGE_SECONDS_MAX, ASYNC_EVENT_AGE_SECONDS
 use serde_json::{Value, json};
 
 use super::{named_function, now_millis};
-use crate::access::Principal;
+use crate::access::{Principal, Process};
 use crate::functions::{EventInvokeConfig, Function};
 use crate::http::authorize::allowed;
 use crate::http::error::Error;
@@ -158,7 +160,8 @@ async fn check_role(services: &Services, reference: &FunctionReference, arn: &st
     // Whether the function is there is found out later.
     let Ok(found) = services.functions.find(reference).await else { return Ok(()) };
     let role = found.configuration().role.clone();
-    let function = Principal::Process { function: reference.function.to_string(), role, execution: None };
+    let process = Process::new(reference.function.to_string(), role);
+    let function = Principal::Process { process: Arc::new(process), execution: None };
     let need = invocation(services, arn).await?;
     allowed(services, &function, None, &need).map_err(|_| {
         Error::invalid_parameter(format!(
