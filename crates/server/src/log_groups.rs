@@ -135,6 +135,18 @@ impl LogGroups {
         self.logs.delete_group(name).await
     }
 
+    /// Deletes a group that was made for a function that is gone, if nothing was printed to it and nobody created it. On AWS,
+    /// where the first line makes the group, there would be none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn forget_unused(&self, name: &str) -> Result<(), StoreError> {
+        if self.is_taken(name).await? {
+            return Ok(());
+        }
+        self.logs.delete_group(name).await
+    }
+
     /// Forgets events that are older than their group keeps them.
     ///
     /// # Errors
@@ -223,6 +235,20 @@ mod tests {
             (groups.find("short"), store.groups("").await.unwrap()),
             (None, vec!["forever".into(), "long".into()])
         );
+    }
+
+    #[tokio::test]
+    async fn groups_of_functions_that_are_gone_stay_if_somebody_printed_to_them_or_created_them() {
+        let (store, groups) = opened().await;
+        for name in ["silent", "created", "printed"] {
+            store.create_group(name).await.unwrap();
+        }
+        groups.create(group("created")).await.unwrap();
+        print(&store, "printed", 1).await;
+        for name in ["silent", "created", "printed"] {
+            groups.forget_unused(name).await.unwrap();
+        }
+        assert_eq!(store.groups("").await.unwrap(), ["created", "printed"]);
     }
 
     #[tokio::test]

@@ -172,7 +172,12 @@ pub fn check_tenant(configuration: &Configuration, tenant_id: Option<&str>) -> R
 
 /// Returns the log group of a function.
 pub fn log_group(name: &FunctionName, configuration: &Configuration) -> String {
-    configuration.logging_config.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{name}"))
+    configuration.logging_config.log_group.clone().unwrap_or_else(|| own_log_group(name))
+}
+
+/// Returns the log group that a function has unless it is told to print elsewhere.
+pub fn own_log_group(name: &FunctionName) -> String {
+    format!("/aws/lambda/{name}")
 }
 
 fn process_key(name: &FunctionName, version: Version, configuration: &Configuration) -> String {

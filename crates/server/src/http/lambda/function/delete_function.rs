@@ -7,6 +7,7 @@ use crate::functions::Function;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::{Request, Response};
+use crate::runner::own_log_group;
 
 /// Deletes a function, or one version of it. Executions that need it fail when they are invoked next.
 pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
@@ -19,6 +20,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
             services.function_urls.forget(&url.id).await?;
         }
         services.concurrency.forget(&function.name).await?;
+        services.log_groups.forget_unused(&own_log_group(&function.name)).await?;
         return Ok(Response::empty(204));
     };
     let number = match qualifier.parse::<Version>() {
