@@ -36,7 +36,9 @@ use everstep_engine::{Engine, new_request_id};
 use everstep_store::Logs;
 use everstep_store::sqlite::Sqlite;
 use everstep_worker::code;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::header::{CONNECTION, EXPECT};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::watch;
 use tracing::debug;
@@ -134,13 +136,24 @@ pub fn router(services: Arc<Services>, cut_off: watch::Receiver<bool>) -> axum::
     axum::Router::new().fallback(move |request: axum::extract::Request| {
         let (services, mut cut_off) = (Arc::clone(&services), cut_off.clone());
         async move {
-            tokio::select! {
+            let is_last = is_last_of_connection(&request);
+            let mut response = tokio::select! {
                 biased;
                 response = serve(&services, request) => response,
                 _ = cut_off.wait_for(|is_cut_off| *is_cut_off) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            };
+            if is_last {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
+            response
         }
     })
+}
+
+/// Says whether a request asks for a `100 Continue` that hyper does not send, because there is no body to go on with.
+/// AWS CLI (1.46) takes the answer for it, and then misreads the next one on the same connection.
+fn is_last_of_connection(request: &axum::extract::Request) -> bool {
+    request.headers().contains_key(EXPECT) && request.body().is_end_stream()
 }
 
 /// Answers a request. The `Date` header, by which clients with a wrong clock correct themselves, is hyper's.

@@ -1,6 +1,10 @@
 //! Requests that cannot be what was meant: what they are told.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::world::{Signer, Wire, World, escaped, execution};
 
@@ -218,4 +222,16 @@ async fn markers_that_were_not_given_out_are_refused() {
             assert!(answer.json()["NextMarker"].is_null(), "{reverse} {position}");
         }
     }
+}
+
+#[tokio::test]
+async fn connection_ends_where_no_100_continue_was_sent() {
+    let world = World::new().await;
+    let mut connection = TcpStream::connect(world.address()).await.unwrap();
+    let request = b"PUT /bucket/k HTTP/1.1\r\nhost: s3\r\nexpect: 100-continue\r\ncontent-length: 0\r\n\r\n";
+    connection.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    let end = connection.read_to_string(&mut answer);
+    tokio::time::timeout(Duration::from_secs(60), end).await.expect("the end of the connection").unwrap();
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
 }
