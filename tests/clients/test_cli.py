@@ -146,6 +146,18 @@ def test_logs_of_a_function_and_of_one_execution(everstep: CommandLine, name: st
     everstep("invoke", "python-plain", "--payload", json.dumps({"do": "log", "text": f"line of {name}"}))
     eventually("the line is there", lambda: f"line of {name}" in everstep("logs", "python-plain", "--since", "5m"))
     assert everstep("logs", "python-plain", "--since", "0s") == ""
+    logged = json.dumps({"of": name, "total": 120})
+    everstep("invoke", "python-plain", "--payload", json.dumps({"do": "log", "text": logged}))
+    eventually("the document is there", lambda: logged in everstep("logs", "python-plain", "--since", "5m"))
+    for pattern, expected in (
+        (f"{{ $.of = {name} && $.total > 100 }}", [logged]),
+        (f"{{ $.of = {name} && $.total < 100 }}", []),
+        (f'"line of {name}"', [f"line of {name}"]),
+        (f'"line of {name}" -line', []),
+    ):
+        found = [line.split(maxsplit=2)[2] for line in everstep("logs", "python-plain", "--filter", pattern).splitlines()]
+        assert found == expected, pattern
+    assert "Invalid filter pattern" in everstep.error("logs", "python-plain", "--filter", "{ $.a = 1")
     for number in (1, 2):
         everstep("invoke", DURABLE, "--name", f"{name}-{number}", "--payload", payload("step_wait_step", seconds=1))
     history = everstep.json("executions", "history", f"{name}-1")
