@@ -23,7 +23,9 @@ RUNTIMES = Path(os.environ.get("EVERSTEP_RUNTIMES", REPOSITORY / "target" / "tes
 
 PYTHON_SDK = "aws-durable-execution-sdk-python"
 PYTHON_SDK_VERSIONS = {"python": "3.0.0", "python1": "1.7.0"}
-JAVASCRIPT_CLIENT = "@aws-sdk/client-lambda@3.1164.0"
+JAVASCRIPT_SDK = [
+    f"@aws-sdk/{name}@3.1164.0" for name in ("client-lambda", "client-s3", "lib-storage", "s3-request-presigner")
+]
 NODE_MAJOR = 22
 DYNALITE = "dynalite@4.0.0"
 
@@ -103,9 +105,10 @@ def javascript_client() -> Path:
 
     def install(directory: Path) -> None:
         (directory / "package.json").write_text('{"private": true, "type": "module"}')
-        npm_install(directory, JAVASCRIPT_CLIENT)
+        npm_install(directory, *JAVASCRIPT_SDK)
 
-    return once(BUILT / "javascript-client", JAVASCRIPT_CLIENT, f"installing {JAVASCRIPT_CLIENT}", install)
+    stamp = " ".join(JAVASCRIPT_SDK)
+    return once(BUILT / "javascript-client", stamp, "installing the AWS SDK for JavaScript", install)
 
 
 def node() -> str:

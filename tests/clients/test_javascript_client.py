@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import json
 import subprocess
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import packages
 from deployment import DURABLE
 from everstep_server import EverstepServer
 
-SCRIPT = Path(__file__).with_name("javascript") / "client.mjs"
+SCRIPTS = Path(__file__).with_name("javascript")
+
+
+def run(script: str, *arguments: str, server: EverstepServer) -> Any:
+    """Run a script that uses the SDK; return what it saw."""
+    modules = packages.javascript_client() / "package.json"
+    environment = server.environment() | {"CLIENT_MODULES": str(modules)}
+    command = [packages.node(), str(SCRIPTS / script), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_buckets_are_used_by_path(server: EverstepServer):
+    seen = run("s3.mjs", f"javascript-{uuid.uuid4()}", server=server)
+    # The SDK adds a checksum by itself: that of `hello`.
+    assert seen["object"] == {"text": "hello", "metadata": {"who": "me"}, "checksum": "NhCmhg=="}
+    assert seen["large"] == {"parts": True, "same": True}
+    assert seen["keys"] == ["a b/ü+%.txt", "large"]
+    assert seen["presigned"] == "hello"
+    assert seen["missing"] == [True, 404]
+    assert seen["deleted"] == 2
 
 
 def test_sdk_for_javascript_sees_what_it_expects(server: EverstepServer):
-    modules = packages.javascript_client() / "package.json"
-    environment = server.environment() | {"CLIENT_MODULES": str(modules)}
-    command = [packages.node(), str(SCRIPT)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
+    seen = run("client.mjs", server=server)
     assert seen["durableConfig"] == DURABLE
     assert seen["invoked"]["payload"] == "Hello, SDK!"
     assert (seen["invoked"]["status"], seen["invoked"]["version"]) == (200, "$LATEST")
