@@ -1,4 +1,4 @@
-"""`everstep deploy` builds by the tools of each language: a small project for each, which answers once it is deployed."""
+"""`everstep deploy` builds by the tools of each language: a small project for each is deployed, and answers."""
 
 from __future__ import annotations
 
