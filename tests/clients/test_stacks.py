@@ -210,6 +210,32 @@ def test_update_that_fails_goes_back(client: Any, stacks: Any):
     delete(stacks, name)
 
 
+def test_rollback_that_failed_is_continued(client: Any, stacks: Any, server: EverstepServer):
+    name, iam = "continued", server.client(service="iam")
+    lambda_may = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [lambda_may]})
+    for role in ("continued-1", "continued-2"):
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)
+    role = f"arn:aws:iam::{ACCOUNT}:role/continued"
+    create(stacks, name, template({"Fn": function(Role=f"{role}-1")}))
+    iam.delete_role(RoleName="continued-1")
+    after = {"Fn": function(Role=f"{role}-2"), "Bad": function(MemorySize=1) | {"DependsOn": "Fn"}}
+    update(stacks, name, template(after), "UPDATE_ROLLBACK_FAILED")
+    # There is no way back but by what was there before.
+    stacks.continue_update_rollback(StackName=name)
+    settled(stacks, name, "UPDATE_ROLLBACK_FAILED")
+    iam.create_role(RoleName="continued-1", AssumeRolePolicyDocument=trust)
+    stacks.continue_update_rollback(StackName=name)
+    settled(stacks, name, "UPDATE_ROLLBACK_COMPLETE")
+    found = client.get_function_configuration(FunctionName=physical(stacks, name)["Fn"])
+    assert found["Role"] == f"{role}-1"
+    with pytest.raises(ClientError, match="can not continue update rollback"):
+        stacks.continue_update_rollback(StackName=name)
+    delete(stacks, name)
+    for role in ("continued-1", "continued-2"):
+        iam.delete_role(RoleName=role)
+
+
 def test_policies_say_what_stays(client: Any, stacks: Any):
     name = "retains"
     create(stacks, name, template({"Kept": function() | {"DeletionPolicy": "Retain"}, "Gone": function()}))

@@ -6,7 +6,7 @@ use super::super::document::{Change, Export, OnFailure, Output, Stack};
 use super::super::graph::{self, AfterFailure};
 use super::super::status::{ResourceStatus, StackStatus};
 use super::super::target::Target;
-use super::resource::{Wanted, is_as_wanted, must_be_replaced};
+use super::resource::{Direction, Wanted, is_as_wanted, must_be_replaced};
 use super::{Failure, Job, Step, sort};
 use crate::http::error::Error;
 use crate::limits::RESOURCES_AT_ONCE;
@@ -80,7 +80,7 @@ async fn one(job: &Job, target: &Target, logical_id: &str) -> Result<(), Failure
             Some(Change::Created | Change::Replaced { .. } | Change::Reverted { .. }) | None => thing.clone(),
         };
         let change = change.unwrap_or(Change::Updated { former: thing });
-        return job.alter(wanted, former, Some(change)).await;
+        return job.alter(wanted, former, Some(change), Direction::Forward).await;
     }
     match change {
         None => job.make(wanted, Change::Replaced { former: thing }).await,

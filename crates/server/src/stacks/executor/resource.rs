@@ -28,6 +28,13 @@ pub enum Because {
     Undone,
 }
 
+/// Whether an update is carried out or undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Forward,
+    Back,
+}
+
 impl Because {
     fn keeps(self, thing: &Thing) -> bool {
         let policy = match self {
@@ -129,10 +136,21 @@ impl Job {
         }
     }
 
-    /// Changes the thing of a resource to other properties.
-    pub(super) async fn alter(&self, wanted: Wanted, former: Thing, change: Option<Change>) -> Result<(), Failure> {
+    /// Changes the thing of a resource to other properties. Until that is done it is noted down as what the update wants
+    /// or wanted: an update is undone from there, also after a failure or a restart.
+    pub(super) async fn alter(
+        &self,
+        wanted: Wanted,
+        former: Thing,
+        change: Option<Change>,
+        direction: Direction,
+    ) -> Result<(), Failure> {
         let Wanted { logical_id, mut thing } = wanted;
         thing.physical_id.clone_from(&former.physical_id);
+        let noted = match direction {
+            Direction::Forward => thing.clone(),
+            Direction::Back => former.clone(),
+        };
         let site = self.site(&logical_id);
         let resource = Resource {
             logical_id,
@@ -140,7 +158,7 @@ impl Job {
             status: UPDATES.in_progress,
             status_reason: None,
             updated_millis: 0,
-            thing: Some(thing.clone()),
+            thing: Some(noted),
             change,
             changed_by: self.operation.number,
         };

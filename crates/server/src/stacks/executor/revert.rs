@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::document::{Change, Resource};
 use super::super::graph::{self, AfterFailure};
 use super::super::status::{ResourceStatus, StackStatus};
-use super::resource::Wanted;
+use super::resource::{Direction, Wanted};
 use super::{Failure, Job, Step, sort};
 use crate::http::error::Error;
 use crate::limits::RESOURCES_AT_ONCE;
@@ -47,7 +47,7 @@ async fn one(job: &Job, logical_id: &str) -> Result<(), Failure> {
         Some(Change::Updated { former }) => {
             let thing = resource.thing.clone().unwrap_or_else(|| former.clone());
             let wanted = Wanted { logical_id: logical_id.into(), thing: former };
-            job.alter(wanted, thing, resource.change.clone()).await?;
+            job.alter(wanted, thing, resource.change.clone(), Direction::Back).await?;
             let reverted = job.resource(logical_id).expect("it was just changed");
             job.keep(Resource { change: None, ..reverted }).await
         }
