@@ -236,6 +236,56 @@ def test_rollback_that_failed_is_continued(client: Any, stacks: Any, server: Eve
         iam.delete_role(RoleName=role)
 
 
+def test_update_is_cancelled_and_goes_back(stacks: Any, server: EverstepServer):
+    # One after the other, so many that the update is under way when it is cancelled.
+    def parameters(value: str) -> str:
+        count = 60
+        names = [f"P{number:03}" for number in range(count)]
+        own = {"Type": "String", "Value": value}
+        resources = {name: {"Type": "AWS::SSM::Parameter", "Properties": own} for name in names}
+        return template({
+            name: resource | ({"DependsOn": f"P{number - 1:03}"} if number else {})
+            for number, (name, resource) in enumerate(resources.items())
+        })
+
+    name = "cancelled"
+    create(stacks, name, parameters("before"))
+    with pytest.raises(ClientError, match="CancelUpdateStack cannot be called from current stack status"):
+        stacks.cancel_update_stack(StackName=name)
+    stacks.update_stack(StackName=name, TemplateBody=parameters("after"))
+    stacks.cancel_update_stack(StackName=name)
+    settled(stacks, name, "UPDATE_ROLLBACK_COMPLETE")
+    assert (name, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated") in events(stacks, name)
+    ssm = server.client(service="ssm")
+    ids = physical(stacks, name)
+    values = {ssm.get_parameter(Name=ids[logical_id])["Parameter"]["Value"] for logical_id in ("P000", "P059")}
+    assert values == {"before"}
+    delete(stacks, name)
+
+
+def test_log_groups_are_made_and_printed_to(client: Any, stacks: Any, server: EverstepServer):
+    name, logs = "log-groups", server.client(service="logs")
+
+    def with_days(days: int) -> str:
+        group = {"RetentionInDays": days, "Tags": [{"Key": "team", "Value": "one"}]}
+        resources = {
+            "Group": {"Type": "AWS::Logs::LogGroup", "Properties": group},
+            "Fn": function(LoggingConfig={"LogGroup": {"Ref": "Group"}}),
+        }
+        return template(resources, Outputs={"Arn": {"Value": {"Fn::GetAtt": ["Group", "Arn"]}}})
+
+    stack = create(stacks, name, with_days(3))
+    ids = physical(stacks, name)
+    assert stack["Outputs"][0]["OutputValue"].endswith(f":log-group:{ids['Group']}:*")
+    call(client, ids["Fn"], {})
+    eventually("lines in the group", lambda: logs.filter_log_events(logGroupName=ids["Group"])["events"])
+    update(stacks, name, with_days(7))
+    [group] = logs.describe_log_groups(logGroupNamePrefix=ids["Group"])["logGroups"]
+    assert group["retentionInDays"] == 7
+    delete(stacks, name)
+    assert logs.describe_log_groups(logGroupNamePrefix=ids["Group"])["logGroups"] == []
+
+
 def test_policies_say_what_stays(client: Any, stacks: Any):
     name = "retains"
     create(stacks, name, template({"Kept": function() | {"DeletionPolicy": "Retain"}, "Gone": function()}))
@@ -266,6 +316,13 @@ def test_exports_are_unique_and_held_by_those_who_import_them(stacks: Any):
 
 
 def test_types_that_are_not_served_are_named_and_accepted_when_the_stack_says_so(client: Any, stacks: Any):
+    nested = {"Child": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "http://localhost/t"}}}
+    child = {"StackName": "nested", "ChangeSetName": "refused"}
+    capability = {"Capabilities": ["CAPABILITY_IAM"]}
+    stacks.create_change_set(**child, ChangeSetType="CREATE", TemplateBody=template(nested), **capability)
+    described = stacks.describe_change_set(**child)
+    assert described["Status"] == "FAILED"
+    assert "Child (AWS::CloudFormation::Stack)" in described["StatusReason"]
     resources = {
         "Fn": function(Environment={"Variables": {"GREETING": {"Ref": "Topic"}}}),
         "Topic": {"Type": "AWS::SNS::Topic"},
