@@ -286,6 +286,32 @@ def test_log_groups_are_made_and_printed_to(client: Any, stacks: Any, server: Ev
     assert logs.describe_log_groups(logGroupNamePrefix=ids["Group"])["logGroups"] == []
 
 
+def test_dynamic_references_are_parameters_of_the_store(client: Any, stacks: Any, server: EverstepServer):
+    name, ssm = "dynamic", server.client(service="ssm")
+    for value in ("hello", "moin"):
+        ssm.put_parameter(Name="/dynamic/greeting", Value=value, Type="String", Overwrite=True)
+
+    def greeting(reference: Any) -> str:
+        return template({"Fn": function(Environment={"Variables": {"GREETING": reference}})})
+
+    old = {"Fn::Sub": "{{resolve:ssm:/dynamic/greeting:1}}, ${AWS::StackName}"}
+    create(stacks, name, greeting(old))
+    assert call(client, physical(stacks, name)["Fn"], {})["Payload"] == "hello, dynamic"
+    update(stacks, name, greeting("{{resolve:ssm:/dynamic/greeting}}"))
+    assert call(client, physical(stacks, name)["Fn"], {})["Payload"] == "moin"
+    update(stacks, name, greeting("{{resolve:ssm:/dynamic/nothing}}"), "UPDATE_ROLLBACK_COMPLETE")
+    assert "Parameters: [{{resolve:ssm:/dynamic/nothing}}] cannot be found." in str(events(stacks, name))
+    ssm.put_parameter(Name="/dynamic/secret", Value="secret", Type="SecureString")
+    update(stacks, name, greeting("{{resolve:ssm:/dynamic/secret}}"), "UPDATE_ROLLBACK_COMPLETE")
+    assert "SSM Secure reference is not supported" in str(events(stacks, name))
+    for service in ("ssm-secure", "secretsmanager"):
+        reference = "{{resolve:" + service + ":/dynamic/secret}}"
+        with pytest.raises(ClientError, match=f"nothing of `{service}`"):
+            stacks.update_stack(StackName=name, TemplateBody=greeting(reference))
+    delete(stacks, name)
+    ssm.delete_parameters(Names=["/dynamic/greeting", "/dynamic/secret"])
+
+
 def test_policies_say_what_stays(client: Any, stacks: Any):
     name = "retains"
     create(stacks, name, template({"Kept": function() | {"DeletionPolicy": "Retain"}, "Gone": function()}))

@@ -14,6 +14,7 @@ pub mod executor;
 pub mod prepare;
 pub mod status;
 
+mod dynamic;
 mod graph;
 mod names;
 mod target;

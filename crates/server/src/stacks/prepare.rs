@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::document::{Parameter, Resource, Settings, Stack, StackId, Template};
 use super::status::StackStatus;
-use super::{target, template_url, types};
+use super::{dynamic, target, template_url, types};
 use crate::access::Principal;
 use crate::http::Services;
 use crate::http::authorize::may_read_object;
@@ -134,6 +134,7 @@ pub async fn prepare(
             });
         }
     };
+    dynamic::check(&processed)?;
     let read = Read::read(&processed).map_err(invalid)?;
     settings.description.clone_from(&read.description);
     if let Some(capability) = read.summary().capability

@@ -1,11 +1,13 @@
 //! What a stack is to become: its template with parameters, and what its resources answer to each other.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use everstep_template::{Bound, Deployed, Given, GivenValue, Lookup, Pseudo, Template};
 use serde_json::Value;
 
 use super::document::{Output, Resource, Settings, Stack, StackId, Thing};
+use super::dynamic::{Dynamic, Reference};
 use super::types;
 use crate::http::Services;
 use crate::http::error::Error;
@@ -14,8 +16,16 @@ use crate::http::error::Error;
 pub struct Target {
     bound: Bound,
     tags: BTreeMap<String, String>,
-    /// Values of dynamic references, by service and key.
-    dynamic: BTreeMap<(String, String), String>,
+    /// Values of dynamic references.
+    pub dynamic: Dynamic,
+}
+
+/// Why it is not known yet what a resource is to be.
+pub enum Unresolved {
+    /// The value of this dynamic reference has to be read first.
+    Reference(Reference),
+    /// Its properties need what nothing has.
+    Invalid(String),
 }
 
 impl Target {
@@ -34,7 +44,7 @@ impl Target {
         };
         let bound = bind(services, &stack.id, &stack.settings, &template.processed).await?;
         let tags = stack.settings.tags.clone();
-        let dynamic = BTreeMap::new();
+        let dynamic = Dynamic::default();
         Ok(bound.map(|bound| Self { bound, tags, dynamic }).map_err(|invalid| format!("{invalid} ")))
     }
 
@@ -67,11 +77,15 @@ impl Target {
     ///
     /// # Errors
     /// Says what its properties need and nothing has.
-    pub fn thing(&self, logical_id: &str, resources: &BTreeMap<String, Resource>) -> Result<Thing, String> {
+    pub fn thing(&self, logical_id: &str, resources: &BTreeMap<String, Resource>) -> Result<Thing, Unresolved> {
         let resource = &self.bound.resources()[logical_id];
-        let known = Known { resources, dynamic: &self.dynamic };
+        let known = Known::new(resources, &self.dynamic);
         let properties = self.bound.properties(logical_id, &known).expect("it is one of the template's");
-        let properties = Value::Object(properties.map_err(|invalid| invalid.to_string())?);
+        let properties = properties.map_err(|invalid| match known.missing.take() {
+            Some(reference) => Unresolved::Reference(reference),
+            None => Unresolved::Invalid(invalid.to_string()),
+        });
+        let properties = Value::Object(properties?);
         let properties = match types::known(&resource.resource_type) {
             Some(resource_type) => types::with_tags(resource_type, properties, &self.tags),
             None => properties,
@@ -93,7 +107,7 @@ impl Target {
     /// # Errors
     /// Says what they need and nothing has.
     pub fn outputs(&self, resources: &BTreeMap<String, Resource>) -> Result<Vec<Output>, String> {
-        let known = Known { resources, dynamic: &self.dynamic };
+        let known = Known::new(resources, &self.dynamic);
         let outputs = self.bound.outputs(&known).map_err(|invalid| format!("{invalid} "))?;
         let output = |output: everstep_template::OutputValue| Output {
             key: output.key,
@@ -155,7 +169,15 @@ fn given(settings: &Settings) -> Given {
 /// What the resources that are there answer.
 struct Known<'a> {
     resources: &'a BTreeMap<String, Resource>,
-    dynamic: &'a BTreeMap<(String, String), String>,
+    dynamic: &'a Dynamic,
+    /// The dynamic reference that was asked for and is not known.
+    missing: RefCell<Option<Reference>>,
+}
+
+impl<'a> Known<'a> {
+    fn new(resources: &'a BTreeMap<String, Resource>, dynamic: &'a Dynamic) -> Self {
+        Self { resources, dynamic, missing: RefCell::default() }
+    }
 }
 
 impl Lookup for Known<'_> {
@@ -176,6 +198,11 @@ impl Lookup for Known<'_> {
     }
 
     fn dynamic(&self, service: &str, key: &str) -> Option<String> {
-        self.dynamic.get(&(service.into(), key.into())).cloned()
+        let reference = (service.to_string(), key.to_string());
+        let found = self.dynamic.find(&reference);
+        if found.is_none() {
+            self.missing.replace(Some(reference));
+        }
+        found
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::document::{Change, Export, OnFailure, Output, Stack};
 use super::super::graph::{self, AfterFailure};
 use super::super::status::{ResourceStatus, StackStatus};
-use super::super::target::Target;
+use super::super::target::{Target, Unresolved};
 use super::resource::{Direction, Wanted, is_as_wanted, must_be_replaced};
 use super::{Failure, Job, Step, sort};
 use crate::http::error::Error;
@@ -43,7 +43,18 @@ pub async fn step(job: Arc<Job>) -> Result<Step, Error> {
 async fn one(job: &Job, target: &Target, logical_id: &str) -> Result<(), Failure> {
     job.check().await?;
     let known = job.resource(logical_id);
-    let wanted = target.thing(logical_id, &job.resources());
+    let wanted = loop {
+        let thing = target.thing(logical_id, &job.resources());
+        match thing {
+            Ok(thing) => break Ok(thing),
+            Err(Unresolved::Invalid(reason)) => break Err(reason),
+            Err(Unresolved::Reference(reference)) => {
+                if let Err(reason) = target.dynamic.read(reference, &job.services, &job.principal()).await {
+                    break Err(reason);
+                }
+            }
+        }
+    };
     let wanted = match wanted {
         Ok(thing) => thing,
         Err(unresolved) => return job.refuse(logical_id, target.resource_type(logical_id), known, unresolved).await,
