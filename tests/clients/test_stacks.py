@@ -210,32 +210,6 @@ def test_update_that_fails_goes_back(client: Any, stacks: Any):
     delete(stacks, name)
 
 
-def test_rollback_that_failed_is_continued(client: Any, stacks: Any, server: EverstepServer):
-    name, iam = "continued", server.client(service="iam")
-    lambda_may = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [lambda_may]})
-    for role in ("continued-1", "continued-2"):
-        iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)
-    role = f"arn:aws:iam::{ACCOUNT}:role/continued"
-    create(stacks, name, template({"Fn": function(Role=f"{role}-1")}))
-    iam.delete_role(RoleName="continued-1")
-    after = {"Fn": function(Role=f"{role}-2"), "Bad": function(MemorySize=1) | {"DependsOn": "Fn"}}
-    update(stacks, name, template(after), "UPDATE_ROLLBACK_FAILED")
-    # There is no way back but by what was there before.
-    stacks.continue_update_rollback(StackName=name)
-    settled(stacks, name, "UPDATE_ROLLBACK_FAILED")
-    iam.create_role(RoleName="continued-1", AssumeRolePolicyDocument=trust)
-    stacks.continue_update_rollback(StackName=name)
-    settled(stacks, name, "UPDATE_ROLLBACK_COMPLETE")
-    found = client.get_function_configuration(FunctionName=physical(stacks, name)["Fn"])
-    assert found["Role"] == f"{role}-1"
-    with pytest.raises(ClientError, match="can not continue update rollback"):
-        stacks.continue_update_rollback(StackName=name)
-    delete(stacks, name)
-    for role in ("continued-1", "continued-2"):
-        iam.delete_role(RoleName=role)
-
-
 def test_update_is_cancelled_and_goes_back(stacks: Any, server: EverstepServer):
     # One after the other, so many that the update is under way when it is cancelled.
     def parameters(value: str) -> str:
@@ -263,6 +237,32 @@ def test_update_is_cancelled_and_goes_back(stacks: Any, server: EverstepServer):
     delete(stacks, name)
 
 
+def test_rollback_that_failed_is_continued(client: Any, stacks: Any, server: EverstepServer):
+    name, iam = "continued", server.client(service="iam")
+    lambda_may = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [lambda_may]})
+    for role in ("continued-1", "continued-2"):
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)
+    role = f"arn:aws:iam::{ACCOUNT}:role/continued"
+    create(stacks, name, template({"Fn": function(Role=f"{role}-1")}))
+    iam.delete_role(RoleName="continued-1")
+    after = {"Fn": function(Role=f"{role}-2"), "Bad": function(MemorySize=1) | {"DependsOn": "Fn"}}
+    update(stacks, name, template(after), "UPDATE_ROLLBACK_FAILED")
+    # There is no way back but by what was there before.
+    stacks.continue_update_rollback(StackName=name)
+    settled(stacks, name, "UPDATE_ROLLBACK_FAILED")
+    iam.create_role(RoleName="continued-1", AssumeRolePolicyDocument=trust)
+    stacks.continue_update_rollback(StackName=name)
+    settled(stacks, name, "UPDATE_ROLLBACK_COMPLETE")
+    found = client.get_function_configuration(FunctionName=physical(stacks, name)["Fn"])
+    assert found["Role"] == f"{role}-1"
+    with pytest.raises(ClientError, match="can not continue update rollback"):
+        stacks.continue_update_rollback(StackName=name)
+    delete(stacks, name)
+    for role in ("continued-1", "continued-2"):
+        iam.delete_role(RoleName=role)
+
+
 def test_log_groups_are_made_and_printed_to(client: Any, stacks: Any, server: EverstepServer):
     name, logs = "log-groups", server.client(service="logs")
 
@@ -286,30 +286,9 @@ def test_log_groups_are_made_and_printed_to(client: Any, stacks: Any, server: Ev
     assert logs.describe_log_groups(logGroupNamePrefix=ids["Group"])["logGroups"] == []
 
 
-def test_dynamic_references_are_parameters_of_the_store(client: Any, stacks: Any, server: EverstepServer):
-    name, ssm = "dynamic", server.client(service="ssm")
-    for value in ("hello", "moin"):
-        ssm.put_parameter(Name="/dynamic/greeting", Value=value, Type="String", Overwrite=True)
-
-    def greeting(reference: Any) -> str:
-        return template({"Fn": function(Environment={"Variables": {"GREETING": reference}})})
-
-    old = {"Fn::Sub": "{{resolve:ssm:/dynamic/greeting:1}}, ${AWS::StackName}"}
-    create(stacks, name, greeting(old))
-    assert call(client, physical(stacks, name)["Fn"], {})["Payload"] == "hello, dynamic"
-    update(stacks, name, greeting("{{resolve:ssm:/dynamic/greeting}}"))
-    assert call(client, physical(stacks, name)["Fn"], {})["Payload"] == "moin"
-    update(stacks, name, greeting("{{resolve:ssm:/dynamic/nothing}}"), "UPDATE_ROLLBACK_COMPLETE")
-    assert "Parameters: [{{resolve:ssm:/dynamic/nothing}}] cannot be found." in str(events(stacks, name))
-    ssm.put_parameter(Name="/dynamic/secret", Value="secret", Type="SecureString")
-    update(stacks, name, greeting("{{resolve:ssm:/dynamic/secret}}"), "UPDATE_ROLLBACK_COMPLETE")
-    assert "SSM Secure reference is not supported" in str(events(stacks, name))
-    for service in ("ssm-secure", "secretsmanager"):
-        reference = "{{resolve:" + service + ":/dynamic/secret}}"
-        with pytest.raises(ClientError, match=f"nothing of `{service}`"):
-            stacks.update_stack(StackName=name, TemplateBody=greeting(reference))
-    delete(stacks, name)
-    ssm.delete_parameters(Names=["/dynamic/greeting", "/dynamic/secret"])
+def test_there_are_no_results_of_hooks(stacks: Any):
+    found = stacks.list_hook_results(TargetType="CHANGE_SET", TargetId="any")
+    assert (found["HookResults"], found["TargetId"]) == ([], "any")
 
 
 def test_policies_say_what_stays(client: Any, stacks: Any):
@@ -529,6 +508,32 @@ def test_parameters_of_the_store_are_made_and_read(client: Any, stacks: Any, ser
     with pytest.raises(ClientError, match="Unable to fetch parameters"):
         stacks.update_stack(StackName=name, TemplateBody=body)
     delete(stacks, name)
+
+
+def test_dynamic_references_are_parameters_of_the_store(client: Any, stacks: Any, server: EverstepServer):
+    name, ssm = "dynamic", server.client(service="ssm")
+    for value in ("hello", "moin"):
+        ssm.put_parameter(Name="/dynamic/greeting", Value=value, Type="String", Overwrite=True)
+
+    def greeting(reference: Any) -> str:
+        return template({"Fn": function(Environment={"Variables": {"GREETING": reference}})})
+
+    old = {"Fn::Sub": "{{resolve:ssm:/dynamic/greeting:1}}, ${AWS::StackName}"}
+    create(stacks, name, greeting(old))
+    assert call(client, physical(stacks, name)["Fn"], {})["Payload"] == "hello, dynamic"
+    update(stacks, name, greeting("{{resolve:ssm:/dynamic/greeting}}"))
+    assert call(client, physical(stacks, name)["Fn"], {})["Payload"] == "moin"
+    update(stacks, name, greeting("{{resolve:ssm:/dynamic/nothing}}"), "UPDATE_ROLLBACK_COMPLETE")
+    assert "Parameters: [{{resolve:ssm:/dynamic/nothing}}] cannot be found." in str(events(stacks, name))
+    ssm.put_parameter(Name="/dynamic/secret", Value="secret", Type="SecureString")
+    update(stacks, name, greeting("{{resolve:ssm:/dynamic/secret}}"), "UPDATE_ROLLBACK_COMPLETE")
+    assert "SSM Secure reference is not supported" in str(events(stacks, name))
+    for service in ("ssm-secure", "secretsmanager"):
+        reference = "{{resolve:" + service + ":/dynamic/secret}}"
+        with pytest.raises(ClientError, match=f"nothing of `{service}`"):
+            stacks.update_stack(StackName=name, TemplateBody=greeting(reference))
+    delete(stacks, name)
+    ssm.delete_parameters(Names=["/dynamic/greeting", "/dynamic/secret"])
 
 
 def test_stacks_are_deployed_with_a_role_that_there_is(stacks: Any):

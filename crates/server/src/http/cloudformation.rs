@@ -20,6 +20,7 @@ mod get_template;
 mod get_template_summary;
 mod list_change_sets;
 mod list_exports;
+mod list_hook_results;
 mod list_imports;
 mod list_stack_resources;
 mod list_stacks;
@@ -85,6 +86,7 @@ operations! {
     GetTemplateSummary get_template_summary,
     ListChangeSets list_change_sets,
     ListExports list_exports,
+    ListHookResults list_hook_results,
     ListImports list_imports,
     ListStackResources list_stack_resources,
     ListStacks list_stacks,

@@ -287,6 +287,7 @@ async fn every_operation_is_denied_to_who_has_no_policy_for_it() {
     cloudformation GetTemplateSummary: cloudformation:GetTemplateSummary on resource: arn:aws:cloudformation:us-east-1:123456789012:stack/s/* because no identity-based policy allows the cloudformation:GetTemplateSummary action
     cloudformation ListChangeSets: cloudformation:ListChangeSets on resource: arn:aws:cloudformation:us-east-1:123456789012:stack/s/* because no identity-based policy allows the cloudformation:ListChangeSets action
     cloudformation ListExports: cloudformation:ListExports on resource: * because no identity-based policy allows the cloudformation:ListExports action
+    cloudformation ListHookResults: cloudformation:ListHookResults on resource: * because no identity-based policy allows the cloudformation:ListHookResults action
     cloudformation ListImports: cloudformation:ListImports on resource: * because no identity-based policy allows the cloudformation:ListImports action
     cloudformation ListStackResources: cloudformation:ListStackResources on resource: arn:aws:cloudformation:us-east-1:123456789012:stack/s/* because no identity-based policy allows the cloudformation:ListStackResources action
     cloudformation ListStacks: cloudformation:ListStacks on resource: * because no identity-based policy allows the cloudformation:ListStacks action
