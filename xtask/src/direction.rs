@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("everstep", &["everstep-api", "everstep-core", "everstep-engine", "everstep-store"]),
     ("everstep-conformance", &["everstep"]),
+    ("everstep-otel", &["everstep"]),
     ("everstep-client", &[]),
     ("everstep-cli", &["everstep-client", "everstep-core", "everstep-server", "everstep-store", "everstep-template"]),
     (
