@@ -480,7 +480,14 @@ mod tests {
             "UpdatedOperationIds": updated,
         });
         let deadline = UNIX_EPOCH + Duration::from_secs(1 << 40);
-        let lambda = LambdaInvocation { request_id: "r".into(), deadline, trace_id: None, tenant_id: None };
+        let lambda = LambdaInvocation {
+            request_id: "r".into(),
+            deadline,
+            trace_id: None,
+            tenant_id: None,
+            #[cfg(feature = "test")]
+            bodies: Arc::default(),
+        };
         let service = Taking { known: Mutex::default(), news: list(news).into() };
         function.invoke(&service, lambda, event.to_string().as_bytes()).await.unwrap()
     }
