@@ -139,8 +139,16 @@ impl Engine {
             return Ok(NextWakeUp::AtWork(None));
         }
         let sleeper = self.next_sleeper(forever).await?;
+        // What was due at the first look may be under way by now, and then only its deadline is known.
+        if let Some(id) = self.store.in_flight().await?.into_iter().next() {
+            return Ok(NextWakeUp::AtWork(Some(id)));
+        }
         Ok(match sleeper {
-            Some((at, execution)) if at <= now => NextWakeUp::AtWork(Some(execution.start_facts().id)),
+            Some((at, execution))
+                if at <= now || execution.wake_up() != Some(at) || execution.in_flight().is_some() =>
+            {
+                NextWakeUp::AtWork(Some(execution.start_facts().id))
+            }
             Some((at, execution)) if effect_at.is_none_or(|effect_at| at <= effect_at) => {
                 NextWakeUp::At { at, execution: Some(Box::new(execution)) }
             }

@@ -8,6 +8,7 @@ use everstep_core::event::{Start, StartMode};
 use everstep_core::id::{ExecutionId, Version};
 use everstep_core::{Command, ErrorObject, ExecutionStatus, Intake};
 use everstep_engine::{Error, NextWakeUp, new_execution_id};
+use tokio::sync::watch;
 
 use crate::functions::place;
 use crate::store::{Call, Fault};
@@ -376,6 +377,32 @@ async fn next_wake_up_is_that_of_the_first_sleeper_and_known_once_nothing_is_at_
         }
         // What is over waits to be forgotten, which is nothing to wake up for.
         assert!(matches!(node.engine.next_wake_up().await.unwrap(), NextWakeUp::Nothing));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn invocation_that_begins_while_the_next_wake_up_is_looked_for_is_work() {
+    on_every_store(async |world| {
+        world.scripts.durable("f", LONG, |_| std::future::pending());
+        let id = world.idle_node().start("f", "1").await;
+        let looking = world.idle_node();
+        let (reached, mut is_reached) = watch::channel(false);
+        looking.store.go_wrong(move |call| {
+            matches!(call, Call::ReadEffects).then(|| {
+                reached.send_replace(true);
+                Fault::Held
+            })
+        });
+        let begin = async {
+            is_reached.wait_for(|reached| *reached).await.unwrap();
+            let node = world.node();
+            world.until("it is invoked", id, |execution| execution.in_flight().is_some()).await;
+            looking.store.let_go();
+            node
+        };
+        let (found, _node) = tokio::join!(looking.engine.next_wake_up(), begin);
+        assert!(matches!(found.unwrap(), NextWakeUp::AtWork(Some(found)) if found == id));
     })
     .await;
 }
