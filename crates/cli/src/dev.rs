@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use everstep_client::{Client, Credentials};
 use everstep_server::access::AccessKey;
-use everstep_server::{Config, Server};
+use everstep_server::{Config, Server, config};
 
 use crate::clock::Clock;
 use crate::deploy::Settings;
@@ -38,6 +38,9 @@ pub struct Dev {
     /// Listen on this address; port 0 for any
     #[arg(long, env = "EVERSTEP_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000")]
     listen: SocketAddr,
+    /// Take executions of `sam local` at this address, where nobody has to sign [default without a value: 127.0.0.1:9014]
+    #[arg(long, env = "EVERSTEP_SAM_LOCAL", value_name = "ADDRESS:PORT", num_args = 0..=1, require_equals = true, default_missing_value = config::SAM_LOCAL_DEFAULT)]
+    sam_local: Option<SocketAddr>,
     /// Install runtimes and SDKs here [default: below the data directory]
     #[arg(long, env = "EVERSTEP_RUNTIMES", value_name = "DIR")]
     runtimes: Option<PathBuf>,
@@ -61,6 +64,12 @@ impl Dev {
         if let Some(Command::Clock(clock)) = self.command {
             return clock.run().await;
         }
+        if let Some(address) = self.sam_local {
+            anyhow::ensure!(
+                address.ip().is_loopback(),
+                "`everstep dev` listens on loopback only; use `everstep serve --sam-local={address}`"
+            );
+        }
         anyhow::ensure!(
             self.listen.ip().is_loopback(),
             "`everstep dev` listens on loopback only; use `everstep serve --listen {}`",
@@ -69,6 +78,7 @@ impl Dev {
         let mut config = Config::new(self.data);
         config.listen = vec![self.listen];
         config.runtimes = self.runtimes;
+        config.sam_local = self.sam_local.into_iter().collect();
         config.movable_clock = true;
         config.progress = output::installation_progress();
         let region = config.region.clone();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use everstep_server::listen::TlsFiles;
 use everstep_server::sandbox::Isolation;
-use everstep_server::{Config, Server, forward};
+use everstep_server::{Config, Server, config, forward};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output;
@@ -30,6 +30,9 @@ pub struct Serve {
     /// Listen on this address, or on several by several flags or with commas; port 0 for any [default: 127.0.0.1:9000]
     #[arg(long, env = "EVERSTEP_LISTEN", value_name = "ADDRESS:PORT", value_delimiter = ',')]
     listen: Vec<SocketAddr>,
+    /// Take executions of `sam local` at this address, where nobody has to sign [default without a value: 127.0.0.1:9014]
+    #[arg(long, env = "EVERSTEP_SAM_LOCAL", value_name = "ADDRESS:PORT", value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_value = config::SAM_LOCAL_DEFAULT)]
+    sam_local: Vec<SocketAddr>,
     /// Speak TLS with the certificate (and its chain) in this PEM file; SIGHUP reads it anew
     #[arg(long, env = "EVERSTEP_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
@@ -76,6 +79,7 @@ impl Serve {
         }
         run(config, |server| {
             server.protection().iter().for_each(|line| println!("{line}"));
+            server.sam_local_addresses().iter().for_each(|address| println!("sam local: {address}"));
             server.urls().iter().for_each(|url| println!("{LISTENING}{url}"));
         })
         .await
@@ -89,6 +93,9 @@ impl Serve {
         config.data = self.data.unwrap_or(config.data);
         if !self.listen.is_empty() {
             config.listen = self.listen;
+        }
+        if !self.sam_local.is_empty() {
+            config.sam_local = self.sam_local;
         }
         if let (Some(certificate), Some(key)) = (self.tls_certificate, self.tls_key) {
             config.tls = Some(TlsFiles { certificate, key });
@@ -167,6 +174,10 @@ fn settings(config: &Config) -> String {
         format!("movable_clock = {}", config.movable_clock),
         format!("log_megabytes = {}", config.log_megabytes),
     ];
+    if !config.sam_local.is_empty() {
+        let addresses: Vec<String> = config.sam_local.iter().map(|address| format!("\"{address}\"")).collect();
+        lines.push(format!("sam_local = [{}]", addresses.join(", ")));
+    }
     lines.extend(config.runtimes.as_deref().map(|runtimes| format!("runtimes = {}", path(runtimes))));
     lines.extend(config.function_urls.as_ref().map(|base| format!("function_urls = {base:?}")));
     if let Some(TlsFiles { certificate, key }) = &config.tls {

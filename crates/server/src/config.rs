@@ -21,6 +21,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Where to listen; port 0 for any.
     pub listen: Vec<SocketAddr>,
+    /// Where `sam local` finds its two endpoints, for which nobody signs; nowhere if empty.
+    pub sam_local: Vec<SocketAddr>,
     /// The certificate and key for TLS; without them there is none.
     pub tls: Option<TlsFiles>,
     /// The Region in ARNs and signatures.
@@ -60,6 +62,7 @@ pub struct Config {
 struct File {
     data: Option<PathBuf>,
     listen: Option<Addresses>,
+    sam_local: Option<Addresses>,
     tls: Option<Tls>,
     region: Option<String>,
     account: Option<String>,
@@ -85,6 +88,15 @@ enum Addresses {
     Several(Vec<SocketAddr>),
 }
 
+impl Addresses {
+    fn list(self) -> Vec<SocketAddr> {
+        match self {
+            Self::One(address) => vec![address],
+            Self::Several(addresses) => addresses,
+        }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tls {
@@ -94,6 +106,9 @@ struct Tls {
 
 /// Where to listen if nothing is said.
 pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9_000);
+
+/// Where `sam local` finds its endpoints if it is only said that it shall: where its own emulator is.
+pub const SAM_LOCAL_DEFAULT: &str = "127.0.0.1:9014";
 
 /// How long a process may be idle if nothing is said, in seconds. Everstep's own.
 pub const IDLE_SECONDS_DEFAULT: u64 = 300;
@@ -110,6 +125,7 @@ impl Config {
         Self {
             data: data.into(),
             listen: vec![LISTEN_DEFAULT],
+            sam_local: Vec::new(),
             tls: None,
             region: "us-east-1".into(),
             account: "123456789012".into(),
@@ -138,6 +154,7 @@ impl Config {
         let File {
             data,
             listen,
+            sam_local,
             tls,
             region,
             account,
@@ -153,11 +170,8 @@ impl Config {
             forward,
         } = file;
         self.data = data.unwrap_or_else(|| self.data.clone());
-        match listen {
-            Some(Addresses::One(address)) => self.listen = vec![address],
-            Some(Addresses::Several(addresses)) => self.listen = addresses,
-            None => {}
-        }
+        self.listen = listen.map_or_else(|| self.listen.clone(), Addresses::list);
+        self.sam_local = sam_local.map_or_else(|| self.sam_local.clone(), Addresses::list);
         self.tls = tls.map(|Tls { certificate, key }| TlsFiles { certificate, key }).or(self.tls.take());
         self.region = region.unwrap_or_else(|| self.region.clone());
         self.account = account.unwrap_or_else(|| self.account.clone());

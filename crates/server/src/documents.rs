@@ -60,6 +60,11 @@ impl<T: Clone + PartialEq + Serialize + DeserializeOwned> Documents<T> {
         self.read_known().values().map(|known| Arc::clone(&known.document)).collect()
     }
 
+    /// Returns every key, in order.
+    pub fn keys(&self) -> Vec<String> {
+        self.read_known().keys().cloned().collect()
+    }
+
     /// Returns how many there are.
     pub fn len(&self) -> usize {
         self.read_known().len()

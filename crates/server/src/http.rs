@@ -19,6 +19,7 @@ mod operation;
 mod query;
 pub mod request;
 pub mod s3;
+pub mod sam_local;
 pub mod service;
 pub mod sigv4;
 pub mod ssm;

@@ -31,6 +31,7 @@ mod parameters;
 mod policy;
 mod repositories;
 mod runner;
+mod sam_local;
 mod sessions;
 
 use std::fs;
@@ -71,6 +72,7 @@ use objects::Objects;
 use parameters::Parameters;
 use repositories::Repositories;
 use runner::Runner;
+use sam_local::SamLocal;
 use sandbox::Sandbox;
 use stacks::{Stacks, executor};
 
@@ -94,6 +96,7 @@ pub struct Server {
     executor: JoinHandle<()>,
     retention: JoinHandle<()>,
     code_sweep: JoinHandle<()>,
+    sam_local: Option<SamLocal>,
     log_writer: JoinHandle<()>,
     store: Arc<Sqlite>,
 }
@@ -185,6 +188,13 @@ impl Server {
             data: config.data.clone(),
         });
         let code_sweep = tokio::spawn(code_sweep::run(services.code.clone(), code_names, stopped.clone()));
+        let sam_local = match &config.sam_local[..] {
+            [] => None,
+            addresses => {
+                let clock = durable_clock.clone();
+                Some(SamLocal::start(addresses, &config.data, &config.region, clock, &stopped).await?)
+            }
+        };
         let retention = tokio::spawn(log_groups::run(log_groups, durable_clock.clone(), stopped.clone()));
         let executor = tokio::spawn(executor::run(services.clone(), begun, stopped.clone()));
         let (cut_off, is_cut_off) = watch::channel(false);
@@ -217,6 +227,7 @@ impl Server {
             executor,
             retention,
             code_sweep,
+            sam_local,
             log_writer,
             store,
         })
@@ -225,6 +236,11 @@ impl Server {
     /// Returns where it listens first.
     pub fn address(&self) -> SocketAddr {
         self.addresses[0]
+    }
+
+    /// Returns where `sam local` finds its endpoints.
+    pub fn sam_local_addresses(&self) -> &[SocketAddr] {
+        self.sam_local.as_ref().map_or(&[], |sam_local| &sam_local.addresses)
     }
 
     /// Returns how far its durable clock is ahead of the system's, because it was moved.
@@ -280,6 +296,7 @@ impl Server {
             mut executor,
             retention,
             code_sweep,
+            sam_local,
             log_writer,
             store,
         } = self;
@@ -287,6 +304,9 @@ impl Server {
         let _ = task_loop.await;
         let _ = retention.await;
         let _ = code_sweep.await;
+        if let Some(sam_local) = sam_local {
+            sam_local.stop().await;
+        }
         // A resource that is being made is made; what comes after it is for the next start.
         if tokio::time::timeout(DRAIN_LIMIT, &mut executor).await.is_err() {
             info!("work on stacks was cut off");

@@ -443,3 +443,12 @@ pub(crate) const ENCRYPTION_KEY_ALIASES_LISTED_DEFAULT: usize = 50;
 
 /// Most aliases on a page. Source: AWS KMS API, `ListAliases`.
 pub(crate) const ENCRYPTION_KEY_ALIASES_LISTED_MAX: usize = 100;
+
+/// Most executions of `sam local` that are remembered. Everstep's own: where their functions are is held in memory.
+pub(crate) const SAM_LOCAL_EXECUTIONS_MAX: usize = 10_000;
+
+/// How long to wait for a connection to a function of `sam local`. Everstep's own.
+pub(crate) const SAM_LOCAL_CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long an invocation of `sam local` may take: the longest `Timeout` of a function, and a little more. Source: Lambda quotas.
+pub(crate) const SAM_LOCAL_INVOCATION_LIMIT: Duration = Duration::from_secs(905);

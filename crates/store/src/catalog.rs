@@ -95,11 +95,13 @@ pub enum Kind {
     EncryptionKey,
     /// Another name of such a key.
     EncryptionKeyAlias,
+    /// Where the function of an execution is, if it is not one of the server.
+    Endpoint,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Function,
         Self::Layer,
         Self::AccessKey,
@@ -127,6 +129,7 @@ impl Kind {
         Self::Repository,
         Self::EncryptionKey,
         Self::EncryptionKeyAlias,
+        Self::Endpoint,
     ];
 
     /// Returns the name that it is stored by.
@@ -159,6 +162,7 @@ impl Kind {
             Self::Repository => "repository",
             Self::EncryptionKey => "encryption_key",
             Self::EncryptionKeyAlias => "encryption_key_alias",
+            Self::Endpoint => "endpoint",
         }
     }
 }

@@ -81,6 +81,12 @@ impl Error {
         Self::new(400, "PolicyLengthExceededException", "message", message)
     }
 
+    /// There are too many executions of `sam local`.
+    pub fn too_many_executions(max: usize) -> Self {
+        let message = format!("There are {max} executions of `sam local`: wait until some are forgotten.");
+        Self::new(429, "TooManyRequestsException", "message", message)
+    }
+
     /// An execution with that name was started with other input.
     pub fn already_started(arn: &str) -> Self {
         let message = format!("Execution already started: {arn}");

@@ -1,6 +1,6 @@
 //! The service `lambda`: AWS's Lambda API, as far as it is served.
 
-mod durable;
+pub mod durable;
 mod function;
 mod layer;
 mod needs;
@@ -11,7 +11,7 @@ use std::pin::Pin;
 use super::Services;
 use super::error::Error;
 use super::request::{Request, Response};
-pub use function::invoke::{plain_invocation, run_durable};
+pub use function::invoke::{plain_invocation, run_durable, start_or_find};
 pub use needs::{invocation, needs, policy};
 pub use route::{NoRoute, Operation, Route, route};
 

@@ -17,6 +17,7 @@ mod processes;
 mod records;
 mod requests;
 mod s3;
+mod sam_local;
 mod signatures;
 mod ssm;
 mod stopping;

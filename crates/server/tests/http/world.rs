@@ -81,7 +81,8 @@ impl World {
         Self::open(directory, |_| {}).await
     }
 
-    async fn open(directory: TempDir, change: impl FnOnce(&mut Config)) -> Self {
+    /// A world on a directory, whose server is set up in another way.
+    pub(crate) async fn open(directory: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(directory.path());
         config.listen[0].set_port(0);
         change(&mut config);
@@ -380,6 +381,7 @@ pub(crate) fn allow(actions: &[&str], resources: &[&str]) -> String {
     json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
 }
 
+/// Sends a request to an address as it is.
 pub(crate) async fn exchange(address: SocketAddr, wire: &Wire) -> Answer {
     let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
     let mut head = format!("{} {} HTTP/1.1\r\n", wire.method, wire.path);
