@@ -112,6 +112,30 @@ def test_layer_is_published_found_fetched_and_deleted(client: Any, layer: str):
     assert client.publish_layer_version(LayerName=layer, Content={"ZipFile": word("three")})["Version"] == 3
 
 
+def test_layer_version_has_a_policy(client: Any, layer: str):
+    client.publish_layer_version(LayerName=layer, Content={"ZipFile": word("one")})
+    named = {"LayerName": layer, "VersionNumber": 1}
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match="No policy is associated"):
+        client.get_layer_version_policy(**named)
+    allow = {"Action": "lambda:GetLayerVersion", "Principal": "*", "OrganizationId": "o-1234567890"}
+    added = client.add_layer_version_permission(**named, StatementId="all", **allow)
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{layer}:1"
+    assert json.loads(added["Statement"])["Resource"] == arn
+    with pytest.raises(client.exceptions.ResourceConflictException, match="already exists"):
+        client.add_layer_version_permission(**named, StatementId="all", **allow)
+    with pytest.raises(client.exceptions.PreconditionFailedException):
+        client.remove_layer_version_permission(**named, StatementId="all", RevisionId="other")
+    found = client.get_layer_version_policy(**named)
+    assert found["RevisionId"] == added["RevisionId"]
+    assert json.loads(found["Policy"])["Statement"] == [json.loads(added["Statement"])]
+    client.remove_layer_version_permission(**named, StatementId="all", RevisionId=found["RevisionId"])
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match="is not found"):
+        client.remove_layer_version_permission(**named, StatementId="all")
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.add_layer_version_permission(LayerName=layer, VersionNumber=2, StatementId="all", **allow)
+    client.delete_layer_version(**named)
+
+
 def test_layers_are_listed_page_by_page(client: Any, layer: str):
     names = [f"{layer}-{number}" for number in range(3)]
     for name in names:

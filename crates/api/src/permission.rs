@@ -2,6 +2,20 @@
 
 use serde::Deserialize;
 
+/// `AddLayerVersionPermission`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AddLayerVersionPermission {
+    /// The statement's name within the policy.
+    pub statement_id: Option<String>,
+    /// What is allowed.
+    pub action: Option<String>,
+    /// To whom.
+    pub principal: Option<String>,
+    /// Only to accounts of this organization.
+    pub organization_id: Option<String>,
+}
+
 /// `AddPermission`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]

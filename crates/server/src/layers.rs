@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::functions::CodeFacts;
 use crate::http::error::Error;
 use crate::limits::LAYERS_MAX;
+use crate::policy::Policy;
 
 /// A layer. It stays when its last version is deleted, because numbers are never used again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ pub struct Layer {
     pub next_version: u64,
 }
 
-/// A version of a layer. It never changes.
+/// A version of a layer. Of it only the policy ever changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerVersion {
     /// What is in it.
@@ -41,6 +42,9 @@ pub struct LayerVersion {
     pub compatible_runtimes: Vec<String>,
     /// The architectures that it is meant for: any if there is none.
     pub compatible_architectures: Vec<String>,
+    /// Who else may use it.
+    #[serde(default)]
+    pub policy: Policy,
 }
 
 /// A version of a layer that a function uses. It goes on using it when the version is deleted, as on AWS.
@@ -117,6 +121,30 @@ impl Layers {
             layer.versions.insert(number, version.clone());
             match self.catalog.put(Kind::Layer, name, seen, write(&layer)).await {
                 Ok(_) => return Ok(number),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Changes the policy of a version. Returns it.
+    ///
+    /// # Errors
+    /// What `change` refuses, and `ResourceNotFoundException`.
+    pub async fn change_policy(
+        &self,
+        name: &str,
+        version: u64,
+        change: impl Fn(&mut Policy) -> Result<(), Error>,
+    ) -> Result<Policy, Error> {
+        loop {
+            let missing = || Error::not_found("The resource you requested does not exist.");
+            let (mut layer, revision) = self.load(name).await?.ok_or_else(missing)?;
+            let policy = &mut layer.versions.get_mut(&version).ok_or_else(missing)?.policy;
+            change(policy)?;
+            let changed = policy.clone();
+            match self.catalog.put(Kind::Layer, name, Some(revision), write(&layer)).await {
+                Ok(_) => return Ok(changed),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -80,6 +80,9 @@ fn dispatch<'a>(
         Operation::ListLayers => Box::pin(layer::list_layers::handle(services, request)),
         Operation::ListLayerVersions => Box::pin(layer::list_layer_versions::handle(services, request)),
         Operation::DeleteLayerVersion => Box::pin(layer::delete_layer_version::handle(services, request)),
+        Operation::AddLayerVersionPermission => Box::pin(layer::permissions::add(services, request)),
+        Operation::GetLayerVersionPolicy => Box::pin(layer::permissions::get(services, request)),
+        Operation::RemoveLayerVersionPermission => Box::pin(layer::permissions::remove(services, request)),
         Operation::Invoke => Box::pin(function::invoke::handle(services, request)),
         Operation::InvokeWithResponseStream => {
             Box::pin(function::invoke_with_response_stream::handle(services, request))

@@ -160,6 +160,9 @@ async fn every_operation_is_denied_to_who_has_no_policy_for_it() {
     lambda ListLayerVersions: lambda:ListLayerVersions on resource: arn:aws:lambda:us-east-1:123456789012:layer:layer because no identity-based policy allows the lambda:ListLayerVersions action
     lambda GetLayerVersion: lambda:GetLayerVersion on resource: arn:aws:lambda:us-east-1:123456789012:layer:layer:1 because no identity-based policy allows the lambda:GetLayerVersion action
     lambda DeleteLayerVersion: lambda:DeleteLayerVersion on resource: arn:aws:lambda:us-east-1:123456789012:layer:layer:1 because no identity-based policy allows the lambda:DeleteLayerVersion action
+    lambda AddLayerVersionPermission: lambda:AddLayerVersionPermission on resource: arn:aws:lambda:us-east-1:123456789012:layer:layer:1 because no identity-based policy allows the lambda:AddLayerVersionPermission action
+    lambda GetLayerVersionPolicy: lambda:GetLayerVersionPolicy on resource: arn:aws:lambda:us-east-1:123456789012:layer:layer:1 because no identity-based policy allows the lambda:GetLayerVersionPolicy action
+    lambda RemoveLayerVersionPermission: lambda:RemoveLayerVersionPermission on resource: arn:aws:lambda:us-east-1:123456789012:layer:layer:1 because no identity-based policy allows the lambda:RemoveLayerVersionPermission action
     lambda Invoke: lambda:InvokeFunction on resource: arn:aws:lambda:us-east-1:123456789012:function:plain because no identity-based policy allows the lambda:InvokeFunction action
     lambda InvokeWithResponseStream: lambda:InvokeFunction on resource: arn:aws:lambda:us-east-1:123456789012:function:plain because no identity-based policy allows the lambda:InvokeFunction action
     lambda ListDurableExecutionsByFunction: lambda:ListDurableExecutionsByFunction on resource: arn:aws:lambda:us-east-1:123456789012:function:plain because no identity-based policy allows the lambda:ListDurableExecutionsByFunction action

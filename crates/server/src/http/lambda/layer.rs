@@ -5,6 +5,7 @@ pub mod get_layer_version;
 pub mod get_layer_version_by_arn;
 pub mod list_layer_versions;
 pub mod list_layers;
+pub mod permissions;
 pub mod publish_layer_version;
 
 use everstep_api::timestamp::iso;

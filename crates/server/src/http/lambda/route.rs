@@ -103,6 +103,9 @@ operations! {
     ListLayerVersions "GET" "/2018-10-31/layers/{}/versions" Layer;
     GetLayerVersion "GET" "/2018-10-31/layers/{}/versions/{}" LayerVersion;
     DeleteLayerVersion "DELETE" "/2018-10-31/layers/{}/versions/{}" LayerVersion;
+    AddLayerVersionPermission "POST" "/2018-10-31/layers/{}/versions/{}/policy" LayerVersion;
+    GetLayerVersionPolicy "GET" "/2018-10-31/layers/{}/versions/{}/policy" LayerVersion;
+    RemoveLayerVersionPermission "DELETE" "/2018-10-31/layers/{}/versions/{}/policy/{}" LayerVersion;
     Invoke "POST" "/2015-03-31/functions/{}/invocations" Invoked;
     InvokeWithResponseStream "POST" "/2021-11-15/functions/{}/response-streaming-invocations" Invoked;
     ListDurableExecutionsByFunction "GET" "/2025-12-01/functions/{}/durable-executions" Function;
@@ -121,9 +124,6 @@ operations! {
 
 /// Operations that AWS has and Everstep does not serve yet, so that the answer can name them.
 const NOT_SERVED: &[(&str, &str, &str)] = &[
-    ("POST", "/2018-10-31/layers/{}/versions/{}/policy", "AddLayerVersionPermission"),
-    ("GET", "/2018-10-31/layers/{}/versions/{}/policy", "GetLayerVersionPolicy"),
-    ("DELETE", "/2018-10-31/layers/{}/versions/{}/policy/{}", "RemoveLayerVersionPermission"),
     ("POST", "/2015-03-31/event-source-mappings", "CreateEventSourceMapping"),
     ("GET", "/2015-03-31/event-source-mappings", "ListEventSourceMappings"),
     ("GET", "/2015-03-31/event-source-mappings/{}", "GetEventSourceMapping"),

@@ -12,6 +12,7 @@ use crate::layers::LayerVersion;
 use crate::limits::{
     COMPATIBLE_ARCHITECTURES_MAX, COMPATIBLE_RUNTIMES_MAX, DESCRIPTION_CHARACTERS_MAX, LICENSE_INFO_CHARACTERS_MAX,
 };
+use crate::policy::Policy;
 
 /// Publishes the next version of a layer, which is made if need be.
 pub async fn handle(services: &Services, request: &Request) -> Result<Response, Error> {
@@ -27,6 +28,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
         license_info: given.license_info,
         compatible_runtimes: given.compatible_runtimes.unwrap_or_default(),
         compatible_architectures: given.compatible_architectures.unwrap_or_default(),
+        policy: Policy::default(),
     };
     let number = services.layers.publish(&reference.name, &version).await?;
     Ok(Response::json(201, &shape(services, request, &reference.name, number, &version)))
