@@ -26,9 +26,7 @@ FULL = {
         "Permission", FunctionName={"Ref": "Live"}, Action="lambda:InvokeFunction", Principal="s3.amazonaws.com"
     ),
     "Address": resource("Url", TargetFunctionArn={"Ref": "Live"}, AuthType="AWS_IAM"),
-    "Retries": resource(
-        "EventInvokeConfig", FunctionName={"Ref": "Fn"}, Qualifier="$LATEST", MaximumRetryAttempts="1"
-    ),
+    "Retries": resource("EventInvokeConfig", FunctionName={"Ref": "Fn"}, Qualifier="$LATEST", MaximumRetryAttempts="1"),
 }
 SECTIONS = {
     "Parameters": {"Greeting": {"Type": "String", "Default": "moin"}},
@@ -61,7 +59,11 @@ def test_change_sets_make_update_and_delete_stacks(client: Any, stacks: Any):
     missing(stacks, name)
     body = template(FULL, **SECTIONS)
     made = stacks.create_change_set(
-        StackName=name, ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=body, Tags=[{"Key": "t", "Value": "v"}]
+        StackName=name,
+        ChangeSetName="first",
+        ChangeSetType="CREATE",
+        TemplateBody=body,
+        Tags=[{"Key": "t", "Value": "v"}],
     )
     stacks.get_waiter("change_set_create_complete").wait(StackName=name, ChangeSetName="first")
     assert events(stacks, name) == [(name, "REVIEW_IN_PROGRESS", "User Initiated")]
@@ -141,9 +143,13 @@ def test_creation_that_fails_leaves_nothing(client: Any, stacks: Any):
     body = template({"Good": function(), "Bad": function(Runtime="python3.11", MemorySize=1) | {"DependsOn": "Good"}})
     create(stacks, name, body, "ROLLBACK_COMPLETE")
     happened = events(stacks, name)
-    assert (name, "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [Bad]. Rollback requested by user.") in happened
+    assert (
+        name,
+        "ROLLBACK_IN_PROGRESS",
+        "The following resource(s) failed to create: [Bad]. Rollback requested by user.",
+    ) in happened
     why = next(why for who, status, why in happened if (who, status) == ("Bad", "CREATE_FAILED"))
-    assert why.startswith('Resource handler returned message: "1 validation error detected: Value \'1\' at \'memorySize\'')
+    assert why.startswith("Resource handler returned message: \"1 validation error detected: Value '1' at 'memorySize'")
     assert why.endswith("HandlerErrorCode: InvalidRequest)")
     assert [status for who, status, _ in happened if who == "Good"][-1] == "DELETE_COMPLETE"
     assert not [known for known in functions(client) if known.startswith(f"{name}-")]
@@ -217,10 +223,12 @@ def test_update_is_cancelled_and_goes_back(stacks: Any, server: EverstepServer):
         names = [f"P{number:03}" for number in range(count)]
         own = {"Type": "String", "Value": value}
         resources = {name: {"Type": "AWS::SSM::Parameter", "Properties": own} for name in names}
-        return template({
-            name: resource | ({"DependsOn": f"P{number - 1:03}"} if number else {})
-            for number, (name, resource) in enumerate(resources.items())
-        })
+        return template(
+            {
+                name: resource | ({"DependsOn": f"P{number - 1:03}"} if number else {})
+                for number, (name, resource) in enumerate(resources.items())
+            }
+        )
 
     name = "cancelled"
     create(stacks, name, parameters("before"))
