@@ -69,8 +69,20 @@ impl Operation {
         Self { scope: Arc::clone(scope), id: path.id(), path, name, kind, announced: AtomicBool::new(false) }
     }
 
-    /// Returns what is recorded about it. If that is about another operation, the handler does not get any further.
+    /// Returns what is recorded about it. If its context ended without it, or the record is about another operation, the
+    /// handler does not get any further.
     pub(crate) async fn record(&self) -> Option<Arc<Record>> {
+        let record = self.known().await;
+        let is_over = record.as_ref().is_some_and(|record| record.status.is_terminal());
+        if self.scope.sealed && !is_over {
+            std::future::pending().await
+        }
+        record
+    }
+
+    /// Returns what is recorded about it, also in a context that ended without it. If the record is about another
+    /// operation, the handler does not get any further.
+    pub(crate) async fn known(&self) -> Option<Arc<Record>> {
         let record = self.journal().record(&self.id);
         match &record {
             Some(record) => {
@@ -80,11 +92,6 @@ impl Operation {
                 self.observe(record);
             }
             None => self.scope.goes_live(),
-        }
-        let is_over = record.as_ref().is_some_and(|record| record.status.is_terminal());
-        if self.scope.sealed && !is_over {
-            // The context ended without it.
-            std::future::pending().await
         }
         record
     }

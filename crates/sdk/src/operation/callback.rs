@@ -78,7 +78,8 @@ impl<'a, T: Send + 'a> CreateCallback<'a, T> {
     pub(super) async fn create(self) -> Result<Callback<'a, T>, OperationError> {
         let Self { operation, options, read } = self;
         operation.check(None)?;
-        let record = match operation.record().await {
+        // It exists from its start on, also for a context that ended without its answer.
+        let record = match operation.known().await {
             Some(record) => record,
             None => operation.send(Change { callback_options: Some(options), ..Change::start() }).await,
         };
