@@ -75,7 +75,7 @@ pub(crate) async fn drive<'a, F: Future>(
             if load.executing > 0 {
                 return Poll::Pending;
             }
-            if load.parked == 0 {
+            if load.parked == 0 && !journal.invocation.only_reads() {
                 ready!(foreign.poll(context));
                 return Poll::Pending;
             }

@@ -122,7 +122,7 @@ impl Function {
             clock: service.clock(),
             logs_replay: self.replay_logs,
             #[cfg(feature = "test")]
-            bodies: lambda.bodies,
+            witness: lambda.witness,
         };
         let info = invocation_info(&invocation, input.as_deref(), records.iter(), |_| true);
         let plugins = Plugins::new(&self.plugins, &info);
@@ -227,7 +227,7 @@ pub(crate) struct LambdaInvocation {
     pub(crate) trace_id: Option<String>,
     pub(crate) tenant_id: Option<String>,
     #[cfg(feature = "test")]
-    pub(crate) bodies: Arc<crate::testing::bodies::Bodies>,
+    pub(crate) witness: Arc<crate::testing::witness::Witness>,
 }
 
 /// What the Runtime API is told instead of an answer.

@@ -35,9 +35,19 @@ pub(crate) struct Invocation {
     pub(crate) clock: Clock,
     /// Logs of replayed code are wanted.
     pub(crate) logs_replay: bool,
-    /// The bodies that the test kit has seen.
+    /// Who looks on, in a test.
     #[cfg(feature = "test")]
-    pub(crate) bodies: Arc<crate::testing::bodies::Bodies>,
+    pub(crate) witness: Arc<crate::testing::witness::Witness>,
+}
+
+impl Invocation {
+    /// Tells whether what is on record is only read: nothing is told, and no body runs.
+    pub(crate) fn only_reads(&self) -> bool {
+        #[cfg(feature = "test")]
+        return self.witness.only_reads();
+        #[cfg(not(feature = "test"))]
+        false
+    }
 }
 
 /// Why no user code may go on.

@@ -66,7 +66,10 @@ impl Operation {
     }
 
     fn new(scope: &Arc<Scope>, path: Path, name: Name, kind: Kind) -> Self {
-        Self { scope: Arc::clone(scope), id: path.id(), path, name, kind, announced: AtomicBool::new(false) }
+        let id = path.id();
+        #[cfg(feature = "test")]
+        scope.journal.invocation.witness.called(&id, &path);
+        Self { scope: Arc::clone(scope), id, path, name, kind, announced: AtomicBool::new(false) }
     }
 
     /// Returns what is recorded about it. If its context ended without it, or the record is about another operation, the
@@ -74,7 +77,7 @@ impl Operation {
     pub(crate) async fn record(&self) -> Option<Arc<Record>> {
         let record = self.known().await;
         let is_over = record.as_ref().is_some_and(|record| record.status.is_terminal());
-        if self.scope.sealed && !is_over {
+        if (self.scope.sealed || self.journal().invocation.only_reads()) && !is_over {
             std::future::pending().await
         }
         record
@@ -213,6 +216,8 @@ impl Operation {
 
     /// Ends the invocation; nothing after it runs.
     pub(crate) async fn stop<T>(&self, fatal: Fatal) -> T {
+        #[cfg(feature = "test")]
+        self.journal().invocation.witness.stopped(&self.path, &fatal);
         self.journal().stop(fatal);
         std::future::pending().await
     }
@@ -298,7 +303,7 @@ impl Operation {
     }
 
     async fn push(&self, change: Change, urgent: bool) -> crate::journal::Ticket {
-        if self.scope.is_closed() || self.scope.sealed {
+        if self.scope.is_closed() || self.scope.sealed || self.journal().invocation.only_reads() {
             std::future::pending().await
         }
         self.announce(None, false);
@@ -315,25 +320,36 @@ impl Operation {
 
     /// Returns how a record differs from what the handler called.
     fn difference(&self, record: &Record) -> Option<ErrorObject> {
-        let called = |name: Option<&str>, operation_type, sub_type: Option<&str>| {
+        let called = |name: Option<&str>, operation_type, sub_type: Option<&str>, is_inside: Option<&OperationId>| {
             let name = name.map_or_else(|| "no name".to_owned(), |name| format!("name `{name}`"));
-            format!("{operation_type:?}/{} with {name}", sub_type.unwrap_or("-"))
+            let inside = is_inside.map_or_else(String::new, |context| format!(" inside context {context}"));
+            format!("{operation_type:?}/{} with {name}{inside}", sub_type.unwrap_or("-"))
         };
         let (name, kind) = (self.name.as_str(), self.kind);
+        let (parent, recorded_parent) = (self.scope.parent.as_ref(), record.parent_id.as_ref());
         let same = record.operation_type == kind.operation_type
             && record.sub_type.as_deref().is_none_or(|sub_type| sub_type == kind.sub_type)
             && record.name.as_deref() == name;
-        (!same).then(|| {
-            let expected = called(record.name.as_deref(), record.operation_type, record.sub_type.as_deref());
-            let actual = called(name, kind.operation_type, Some(kind.sub_type));
-            let message = format!(
-                "operation {} is on record as {expected}, but the handler called {actual}. A handler must call the same \
-                 operations in the same order whenever it is replayed: was an operation renamed, added or removed while \
-                 this execution ran, or does the order depend on time, chance or a hash map? Deploy such changes as a \
-                 new version, and let executions in flight end on the old one.",
-                self.path
-            );
-            ErrorObject::new(error_type::NON_DETERMINISTIC, message)
-        })
+        if same && parent == recorded_parent {
+            return None;
+        }
+        // Which context it is in only matters if nothing else differs.
+        let shown = |parent| if same { parent } else { None };
+        let expected =
+            called(record.name.as_deref(), record.operation_type, record.sub_type.as_deref(), shown(recorded_parent));
+        let actual = called(name, kind.operation_type, Some(kind.sub_type), shown(parent));
+        Some(self.contradiction(&expected, &actual))
+    }
+
+    /// Says that the record is about something else than the handler called.
+    pub(crate) fn contradiction(&self, expected: &str, actual: &str) -> ErrorObject {
+        let message = format!(
+            "operation {} is on record as {expected}, but the handler called {actual}. A handler must call the same \
+             operations in the same order whenever it is replayed: was an operation renamed, added or removed while \
+             this execution ran, or does the order depend on time, chance or a hash map? Deploy such changes as a \
+             new version, and let executions in flight end on the old one.",
+            self.path
+        );
+        ErrorObject::new(error_type::NON_DETERMINISTIC, message)
     }
 }

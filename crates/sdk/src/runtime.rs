@@ -170,7 +170,7 @@ impl RuntimeApi {
             trace_id: header("lambda-runtime-trace-id"),
             tenant_id: header("lambda-runtime-aws-tenant-id"),
             #[cfg(feature = "test")]
-            bodies: Arc::default(),
+            witness: Arc::default(),
         };
         Ok(Next { invocation, event: response.into_body() })
     }

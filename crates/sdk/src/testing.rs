@@ -24,18 +24,20 @@
 //! The kit decides nothing about durable executions: it carries what the SDK says, as JSON, through the validation and
 //! the engine of the server, and back.
 
-pub(crate) mod bodies;
 mod diary;
 mod faults;
 mod functions;
+mod history;
 mod prefixes;
 mod run;
 mod running;
 mod service;
 mod setup;
+pub(crate) mod witness;
 mod world;
 
 pub use faults::Attempt;
+pub use history::{ReplayError, replay};
 pub use run::{Recorded, Run};
 pub use running::{PendingCallback, Running};
 pub use setup::{Test, test};

@@ -51,7 +51,7 @@ async fn everything(input: u32, mut ctx: Context) -> Result<String> {
         Either::Left(()) => "slow".to_owned(),
         Either::Right(quick) => quick,
     };
-    let paid = paid.map_or_else(|error| error.error_type().to_owned(), |paid| paid);
+    let paid = paid.unwrap_or_else(|error| error.error_type().to_owned());
     let failed = failed.unwrap_err().to_string();
     let rest = (large.len(), left, right, level, failed, first, ctx.uuid());
     Ok(format!("{drawn} {flaky} {paid} {billed} {number} {sizes:?} {rest:?}"))

@@ -144,7 +144,7 @@ async fn run_nested<Fut: Future<Output = Result<Produced>>>(
     operation: &Operation,
     body: impl FnOnce(Arc<Scope>, Option<String>) -> Fut,
 ) -> Result<Option<String>, ErrorObject> {
-    let record = operation.record().await;
+    let record = operation.known().await;
     let ended = record.filter(|record| record.status.is_terminal());
     if let Some(record) = ended {
         let result = record.result().map(str::to_owned);
@@ -153,6 +153,10 @@ async fn run_nested<Fut: Future<Output = Result<Produced>>>(
             OperationStatus::Succeeded => Ok(result),
             _ => Err(record.error().cloned().unwrap_or_default()),
         };
+    }
+    if operation.scope.sealed {
+        // The context around it ended without it.
+        std::future::pending::<()>().await;
     }
     if operation.journal().record(&operation.id).is_none() {
         operation.queue(Change::start()).await;
@@ -204,6 +208,10 @@ async fn run_virtual<Fut: Future<Output = Result<Produced>>>(
     operation: &Operation,
     body: impl FnOnce(Arc<Scope>, Option<String>) -> Fut,
 ) -> Result<Option<String>, ErrorObject> {
+    if operation.journal().record(&operation.id).is_some() {
+        let difference = operation.contradiction("a context of its own", "it as a flat one");
+        operation.stop::<()>(Fatal::Fail(difference)).await;
+    }
     let scope = operation.scope.open(&operation.path, &operation.id, Nesting::Virtual, false);
     operation.announce(None, scope.is_replaying());
     let result = attempt(operation, &scope, body(Arc::clone(&scope), None)).await;

@@ -159,7 +159,7 @@ where
         operation.scope.goes_live();
         let _executing = operation.journal().executing();
         #[cfg(feature = "test")]
-        operation.journal().invocation.bodies.note(&operation.id, attempt.number, self.semantics);
+        operation.journal().invocation.witness.body_begins(&operation.id, attempt.number, self.semantics);
         let context = StepContext {
             journal: Arc::clone(operation.journal()),
             operation_id: operation.id.clone(),

@@ -14,11 +14,11 @@ use everstep_core::id::{ExecutionId, FunctionName, Place, TenantId, Version};
 use everstep_core::limits::{DURATION_SECONDS_MAX, FUNCTION_TIMEOUT_SECONDS_MAX, RETENTION_DAYS_DEFAULT};
 use everstep_engine::{Acquired, DurableRun, Engine, Functions, HandlerAnswer, PlainRun, Resolved, Slot};
 
-use super::bodies::Bodies;
 use super::diary::Diary;
 use super::faults::Faults;
 use super::prefixes::Playback;
 use super::service::{Local, system_time};
+use super::witness::Witness;
 use crate::error::Error;
 use crate::function::{Function, LambdaInvocation};
 use crate::wire::{Action, OperationType, Update};
@@ -46,7 +46,7 @@ pub(super) struct Script {
     pub(super) diary: Diary,
     pub(super) invocations: AtomicUsize,
     /// The bodies of steps that ran.
-    pub(super) bodies: Arc<Bodies>,
+    pub(super) witness: Arc<Witness>,
     /// What came of the operations in a run that is told once more.
     pub(super) playback: Option<Playback>,
     /// The updates of each checkpoint so far, in words.
@@ -171,7 +171,7 @@ impl Slot for Process {
             deadline: now + Duration::from_secs(FUNCTION_TIMEOUT_SECONDS_MAX.into()),
             trace_id: run.start.trace_id.as_deref().map(str::to_owned),
             tenant_id: run.start.tenant_id.as_ref().map(ToString::to_string),
-            bodies: Arc::clone(&stage.script.bodies),
+            witness: Arc::clone(&stage.script.witness),
         };
         let event = envelope::encode(&Envelope {
             start: run.start,

@@ -16,7 +16,6 @@ use everstep_core::{Command, Execution, Intake, OperationStatus as CoreStatus, R
 use everstep_engine::NewTexts;
 use everstep_store::Executions as _;
 
-use super::bodies::Bodies;
 use super::diary::Diary;
 use super::faults::Faults;
 use super::functions::{Script, core_error};
@@ -59,7 +58,7 @@ impl Run {
             faults: Faults::default(),
             diary: Diary::default(),
             invocations: AtomicUsize::new(0),
-            bodies: Arc::new(Bodies::default()),
+            witness: Arc::default(),
             playback: Some(Playback { known, problem: Mutex::default() }),
             checkpoints: Mutex::default(),
         };
@@ -153,8 +152,8 @@ impl Run {
     /// Checks that no attempt of an at-most-once step that had begun ran again.
     fn check_bodies(&self, world: &World, prefix: &[CoreRecord]) -> Result<(), String> {
         let before = Execution::replay(prefix).expect("it has a first record");
-        let at_most_once = self.world.script.bodies.all();
-        for body in world.script.bodies.all() {
+        let at_most_once = self.world.script.witness.bodies();
+        for body in world.script.witness.bodies() {
             let was_careful = at_most_once.iter().any(|first| {
                 let same = first.operation == body.operation && first.attempt == body.attempt;
                 same && first.semantics == Semantics::AtMostOnce

@@ -31,16 +31,12 @@ impl Run {
     pub(super) async fn of(world: Arc<World>) -> Self {
         let execution = world.execution().await.expect("it is remembered for weeks");
         let id = world.script.execution;
-        let all = u64::MAX;
-        let page = world.engine.history(id, 1, all, usize::MAX, false, true).await.expect("memory does not fail");
-        let entries = page.records.iter().flat_map(|record| entries(record, &page.execution));
-        let events: Vec<Value> =
-            entries.map(|entry| event(&entry, &page.execution, Data::Included(&page.texts))).collect();
+        let history = history_of(&world).await;
         let outcome = outcome_of(&world, &execution).await;
         let payloads: Vec<_> = execution.operations().iter().flat_map(|operation| view::payloads(operation)).collect();
         let texts = world.engine.texts(id, &payloads, &Vec::new()).await.expect("memory does not fail");
         let operations = recorded(&execution, &texts);
-        Self { world, execution, outcome, operations, history: json!({"Events": events}) }
+        Self { world, execution, outcome, operations, history }
     }
 
     /// Returns what the handler returned.
@@ -189,6 +185,15 @@ fn recorded(execution: &Execution, texts: &Texts) -> Vec<Recorded> {
         Recorded(serde_json::from_slice(&shape).expect("the SDK reads what the service writes"))
     });
     records.collect()
+}
+
+/// Returns what `GetDurableExecutionHistory` says by now, with data and on one page.
+pub(super) async fn history_of(world: &World) -> Value {
+    let page = world.engine.history(world.script.execution, 1, u64::MAX, usize::MAX, false, true).await;
+    let page = page.expect("memory does not fail");
+    let entries = page.records.iter().flat_map(|record| entries(record, &page.execution));
+    let events = entries.map(|entry| event(&entry, &page.execution, Data::Included(&page.texts)));
+    json!({"Events": events.collect::<Vec<Value>>()})
 }
 
 pub(super) async fn outcome_of(world: &World, execution: &Execution) -> std::result::Result<String, ErrorObject> {

@@ -10,7 +10,7 @@ use everstep_core::{Command, Execution, Intake};
 use serde::Serialize;
 
 use super::functions::core_error;
-use super::run::Run;
+use super::run::{Run, history_of};
 use super::service::system_time;
 use super::world::{Rest, World};
 use crate::error::Error;
@@ -73,6 +73,13 @@ impl Running {
     /// Returns what time it is for the execution.
     pub fn now(&self) -> SystemTime {
         system_time(self.world.engine.clock().now())
+    }
+
+    /// Runs until nothing goes on without time or somebody's doing, and returns what `GetDurableExecutionHistory` says by
+    /// then, with data and on one page.
+    pub async fn history(&self) -> serde_json::Value {
+        self.world.rest().await;
+        history_of(&self.world).await
     }
 
     /// Stops the execution, as an operator would.

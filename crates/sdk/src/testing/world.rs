@@ -81,7 +81,7 @@ impl World {
             faults,
             diary: Diary::default(),
             invocations: AtomicUsize::new(0),
-            bodies: Arc::default(),
+            witness: Arc::default(),
             playback: None,
             checkpoints: Mutex::default(),
         };
