@@ -100,7 +100,12 @@ async fn a_context_that_becomes_flat_or_is_not_flat_any_more() {
             ctx.step("inside", async |_| Ok(())).await?;
             Ok(ctx.wait("later", HOUR).await?)
         });
-        Ok(if flat { child.flat().await? } else { child.await? })
+        if flat {
+            child.flat().await?
+        } else {
+            child.await?
+        }
+        Ok(())
     };
     let message = failure(handler).await;
     check(&message, "operation 1 is on record as a context of its own, but the handler called it as a flat one.");

@@ -58,6 +58,10 @@ impl Script {
         execution == self.execution
     }
 
+    pub(super) fn checkpoints_so_far(&self) -> Vec<Vec<String>> {
+        self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Notes a checkpoint, and returns its number, from 1.
     pub(super) fn next_checkpoint(&self, updates: &[Update]) -> usize {
         let words: Vec<String> = updates.iter().map(in_words).collect();

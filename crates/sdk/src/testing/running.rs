@@ -82,6 +82,11 @@ impl Running {
         history_of(&self.world).await
     }
 
+    /// Returns what was sent in each checkpoint so far, as [`Run::checkpoints`] does.
+    pub fn checkpoints(&self) -> Vec<Vec<String>> {
+        self.world.script.checkpoints_so_far()
+    }
+
     /// Stops the execution, as an operator would.
     ///
     /// # Panics
