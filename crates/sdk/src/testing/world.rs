@@ -98,22 +98,26 @@ impl World {
     pub(super) async fn resume(script: Script, records: &[Record], texts: &NewTexts) -> Self {
         let last = records.last().expect("an execution has a first record");
         let world = Self::new(script, last.at);
-        let whole = Execution::replay(records).expect("an execution has a first record");
+        let execution = Execution::replay(records).expect("an execution has a first record");
+        let head = Head {
+            status: execution.status(),
+            ended_at: execution.ended_at(),
+            wake_up: execution.wake_up(),
+            in_flight: execution.in_flight().is_some(),
+        };
+        let start = execution.start_facts();
         for (number, record) in records.iter().enumerate() {
-            let execution = Execution::replay(&records[..=number]).expect("it has a first record");
-            let head = Head {
-                status: execution.status(),
-                ended_at: execution.ended_at(),
-                wake_up: execution.wake_up(),
-                in_flight: execution.in_flight().is_some(),
+            let is_last = number + 1 == records.len();
+            let commit = Commit {
+                execution: start.id,
+                record: record.clone(),
+                head: is_last.then_some(head),
+                payloads: if is_last { texts.clone() } else { Vec::new() },
+                effects: Vec::new(),
             };
-            let payloads = texts.clone();
-            let (record, head, effects) = (record.clone(), Some(head), Vec::new());
-            let commit = Commit { execution: world.script.execution, record, head, payloads, effects };
-            let start = whole.start_facts();
             let done = if number == 0 {
                 let (function, name) = (start.function.clone(), start.name.clone());
-                let started_at = whole.started_at();
+                let started_at = execution.started_at();
                 let new = NewExecution { function, version: start.version, name, started_at };
                 world.store.create(new, commit).await
             } else {
