@@ -63,7 +63,7 @@ pub(crate) enum Fatal {
 pub(crate) struct Journal {
     pub(crate) invocation: Invocation,
     pub(crate) plugins: Plugins,
-    /// The operations that were known when the invocation began.
+    /// The operations that were known when the invocation began, if there are plugins.
     known: HashSet<OperationId>,
     state: Mutex<State>,
 }
@@ -116,12 +116,13 @@ pub(crate) struct Ticket(u64);
 impl Journal {
     pub(crate) fn new(invocation: Invocation, plugins: Plugins, records: Vec<Record>) -> Arc<Self> {
         let records: HashMap<_, _> = records.into_iter().map(|record| (record.id.clone(), Arc::new(record))).collect();
-        let known = records.keys().cloned().collect();
+        // Nobody but plugins asks.
+        let known = if plugins.is_empty() { HashSet::new() } else { records.keys().cloned().collect() };
         let state = Mutex::new(State { records, ..State::default() });
         Arc::new(Self { invocation, plugins, known, state })
     }
 
-    /// Tells whether an operation was known when the invocation began.
+    /// Tells plugins whether an operation was known when the invocation began.
     pub(crate) fn was_known(&self, id: &OperationId) -> bool {
         self.known.contains(id)
     }
