@@ -104,3 +104,45 @@ impl<E: SpanExporter> Export for E {
         Box::pin(self.export(spans))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use opentelemetry::SpanId;
+
+    use super::*;
+    use crate::trace::Trace;
+
+    /// Notes how many spans there are in each batch.
+    #[derive(Clone, Debug, Default)]
+    struct Counts(Arc<Mutex<Vec<usize>>>);
+
+    impl SpanExporter for Counts {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            self.0.lock().unwrap().push(batch.len());
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn spans_are_held_up_to_a_limit_and_sent_in_batches() {
+        let check = async |held: usize, batches: &[usize]| {
+            let counts = Counts::default();
+            let spans = Spans::new(counts.clone());
+            let trace = Trace::unsampled();
+            let span = trace.span(SpanId::from(1), SpanId::INVALID, "span", SystemTime::UNIX_EPOCH);
+            (0..held).for_each(|_| spans.hold(span.clone()));
+            spans.flush(Duration::from_secs(1)).await;
+            assert_eq!(*counts.0.lock().unwrap(), batches, "{held} held");
+            spans.flush(Duration::from_secs(1)).await;
+            assert_eq!(counts.0.lock().unwrap().len(), batches.len(), "they are sent once");
+        };
+        check(0, &[]).await;
+        check(SPANS_SENT_MAX, &[SPANS_SENT_MAX]).await;
+        check(SPANS_SENT_MAX + 1, &[SPANS_SENT_MAX, 1]).await;
+        let full = [SPANS_SENT_MAX; SPANS_HELD_MAX / SPANS_SENT_MAX];
+        check(SPANS_HELD_MAX, &full).await;
+        check(SPANS_HELD_MAX + 1, &full).await;
+    }
+}

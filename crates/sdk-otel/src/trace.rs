@@ -47,6 +47,11 @@ impl Trace {
         Self { id, is_sampled, ancestor, ancestor_is_remote: parent.is_some() }
     }
 
+    #[cfg(test)]
+    pub(crate) fn unsampled() -> Self {
+        Self { id: TraceId::INVALID, is_sampled: false, ancestor: SpanId::INVALID, ancestor_is_remote: false }
+    }
+
     /// Returns what says of a span that it is in this trace.
     pub(crate) fn context(&self, span: SpanId) -> SpanContext {
         let flags = TraceFlags::default().with_sampled(self.is_sampled);
