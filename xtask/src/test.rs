@@ -11,6 +11,9 @@ use crate::{conformance, tools};
 /// Where the tests keep interpreters and SDKs, so that they are installed once.
 pub const RUNTIMES: &str = "target/test-runtimes";
 
+/// The release on PyPI that has AWS's requirements for tracing.
+const OTEL_REQUIREMENTS: &str = "aws-durable-execution-conformance-tests-otel==0.2.0";
+
 /// Set up and run the tests.
 #[derive(Args)]
 pub struct Test {
@@ -65,6 +68,8 @@ impl Test {
     }
 
     fn unit(&self) -> anyhow::Result<()> {
+        // The tests of `everstep-otel` read AWS's requirements from it; nothing of it is run, so any Python will do.
+        tools::python_with("otel", OTEL_REQUIREMENTS, &["--no-deps", "--ignore-requires-python", OTEL_REQUIREMENTS])?;
         say("tests of the crates");
         let mut arguments = vec!["test", "--workspace", "--quiet"];
         arguments.extend(self.filter.as_deref());

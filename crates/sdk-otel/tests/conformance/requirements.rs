@@ -52,9 +52,6 @@ pub fn all() -> Option<Vec<Requirement>> {
 }
 
 fn directory() -> Option<PathBuf> {
-    if let Some(directory) = std::env::var_os("EVERSTEP_OTEL_REQUIREMENTS") {
-        return Some(directory.into());
-    }
     let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/otel/lib");
     let python = fs::read_dir(library).ok()?.next()?.ok()?.path();
     let directory = python.join("site-packages/aws_durable_execution_conformance_tests_otel/test_requirements");
