@@ -77,3 +77,8 @@ pub use otel::Otel;
 pub use otlp::ExporterError;
 pub use trace::Sampling;
 pub use view::View;
+
+/// The book's code about this crate compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/tracing.md")]
+struct Book;
