@@ -183,8 +183,9 @@ impl Invocation {
         }
     }
 
-    /// Ends what the invocation leaves behind, and what is inside first. In the view of the execution operations go on.
-    fn end_unfinished(&self) {
+    /// Ends what the invocation leaves behind, and what is inside first. In the view of the execution operations go on,
+    /// unless it is over.
+    fn end_unfinished(&self, is_over: bool) {
         let mut left: Vec<Open> = std::mem::take(&mut self.unfinished().open).into_values().collect();
         left.sort_by_key(|open| std::cmp::Reverse(open.order));
         for Open { operation, attempt, .. } in left {
@@ -193,8 +194,8 @@ impl Invocation {
                 self.end(attempt, self.now());
             }
             match self.view {
-                View::Execution => {}
-                View::Invocation => self.end(operation, self.now()),
+                View::Execution if !is_over => {}
+                View::Execution | View::Invocation => self.end(operation, self.now()),
             }
         }
     }
@@ -216,14 +217,6 @@ impl Plugin for Invocation {
     }
 
     fn invocation_end(&self, _invocation: &InvocationInfo<'_>, end: &InvocationEnd<'_>) {
-        self.end_unfinished();
-        let arn = || KeyValue::new(EXECUTION_ARN, self.arn.clone());
-        let mut invocation = self.trace.span(self.invocation, self.trace.ancestor, "Invocation", self.started_at);
-        invocation.attributes = vec![
-            arn(),
-            KeyValue::new(INVOCATION_FIRST, self.is_first),
-            KeyValue::new(INVOCATION_STATUS, end.status.as_str()),
-        ];
         let (status, is_over) = match end.status {
             InvocationStatus::Succeeded => (Status::Ok, true),
             InvocationStatus::Failed => (error_status(end.error), true),
@@ -231,6 +224,14 @@ impl Plugin for Invocation {
             // Whether the execution is over by now, nobody here knows.
             _ => (Status::Unset, false),
         };
+        self.end_unfinished(is_over);
+        let arn = || KeyValue::new(EXECUTION_ARN, self.arn.clone());
+        let mut invocation = self.trace.span(self.invocation, self.trace.ancestor, "Invocation", self.started_at);
+        invocation.attributes = vec![
+            arn(),
+            KeyValue::new(INVOCATION_FIRST, self.is_first),
+            KeyValue::new(INVOCATION_STATUS, end.status.as_str()),
+        ];
         invocation.status = status.clone();
         self.end(invocation, self.now());
         if is_over {

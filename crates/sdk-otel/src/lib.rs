@@ -59,7 +59,8 @@
 //!
 //! Spans are sent when an invocation ends, before it is answered, because afterwards Lambda may freeze the process. That
 //! takes 10 seconds at most, and never longer than the invocation has; what could not be sent is lost, and logged.
-//! The crate adds 27 others to the 52 of `everstep`, OpenTelemetry's own among them.
+//!
+//! `cargo tree` counts 79 crates: 52 are the SDK and what it uses, 5 are OpenTelemetry's, 5 write protobuf.
 #![forbid(unsafe_code)]
 
 mod header;

@@ -218,7 +218,7 @@ async fn errors_are_a_status_and_an_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_the_handler_drops_ends_with_its_invocation() {
+async fn what_the_handler_drops_ends_with_the_invocation() {
     for view in [View::Execution, View::Invocation] {
         let (kept, told) = tracing(view, None);
         let handler = async |_: String, mut ctx: Context| {
@@ -228,8 +228,9 @@ async fn an_attempt_that_the_handler_drops_ends_with_its_invocation() {
             Result::<_, Error>::Ok(())
         };
         run(test(Function::new(handler).plugin(told))).await;
-        let attempt = kept.span("work attempt 1");
-        assert_eq!(attempt.status, Status::Unset);
+        let (work, attempt) = (kept.span("work"), kept.span("work attempt 1"));
+        assert_eq!(parent(&attempt), id(&work));
+        assert_eq!([attempt.status, work.status], [Status::Unset, Status::Unset]);
         let truncated = |attribute: &opentelemetry::KeyValue| {
             attribute.key.as_str() == "durable.span.truncated_at_invocation_boundary"
         };
