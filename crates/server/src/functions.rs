@@ -198,6 +198,11 @@ impl Configuration {
         self.kept.contains_key("TenancyConfig")
     }
 
+    /// Tells whether its invocations are traced, unless whoever invokes it says something else.
+    pub fn is_traced(&self) -> bool {
+        self.kept.get("TracingConfig").is_some_and(|tracing| tracing["Mode"] == "Active")
+    }
+
     /// Returns the size of `/tmp`, in MB.
     pub fn tmp_mb(&self) -> u32 {
         let size = self.kept.get("EphemeralStorage").and_then(|storage| storage["Size"].as_u64());

@@ -294,7 +294,7 @@ impl ProcessSlot {
             request_id: request_id.to_string(),
             event: event.into(),
             invoked_function_arn: self.arn,
-            trace_id: trace_id.map_or_else(new_trace_id, Into::into),
+            trace_id: trace_id.map_or_else(|| new_trace_id(false), Into::into),
             client_context: None,
             tenant_id: self.tenant_id,
         };
@@ -355,9 +355,10 @@ fn platform_failure(error: &Error) -> Failure {
     }
 }
 
-/// Makes a trace header that says: not sampled.
-pub fn new_trace_id() -> String {
+/// Makes a trace header that says whether the trace is sampled.
+pub fn new_trace_id(is_sampled: bool) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string();
     let seconds = jiff::Timestamp::now().as_second();
-    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &random[..24], &random[16..])
+    let sampled = u8::from(is_sampled);
+    format!("Root=1-{seconds:08x}-{};Parent={};Sampled={sampled}", &random[..24], &random[16..])
 }

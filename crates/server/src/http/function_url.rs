@@ -53,7 +53,7 @@ pub async fn serve(
     request_id: RequestId,
 ) -> http::Response<Body> {
     let trace_id = parts.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok()).map(Into::into);
-    let trace_id = trace_id.unwrap_or_else(new_trace_id);
+    let trace_id = trace_id.unwrap_or_else(|| new_trace_id(false));
     let mut response = match answer(services, id, parts, body, request_id, &trace_id).await {
         Ok((Head { status, headers }, body)) => {
             let mut response = http::Response::new(body);

@@ -82,6 +82,26 @@ async fn execution_is_described() {
 }
 
 #[tokio::test]
+async fn the_trace_of_a_function_is_sampled_if_it_is_traced_actively_or_the_caller_says_so() {
+    let world = World::with_functions(300).await;
+    let check = async |mode: &str, header: &[(&str, &str)], sampled: &str| {
+        let configuration = json!({"TracingConfig": {"Mode": mode}}).to_string();
+        let path = "/2015-03-31/functions/durable/configuration";
+        assert_eq!(world.send("PUT", path, &[], configuration).await.status, 200);
+        let headers = [&[("x-amz-invocation-type", "Event")], header].concat();
+        let answer = world.invoke("durable:$LATEST", &headers, give("{}")).await;
+        let arn = escaped(answer.header("x-amz-durable-execution-arn").unwrap());
+        let told = world.get(&execution(&arn)).await.json();
+        let told = told["TraceHeader"]["XAmznTraceId"].as_str().unwrap();
+        assert!(told.ends_with(sampled), "{mode} {header:?}: {told}");
+    };
+    check("PassThrough", &[], ";Sampled=0").await;
+    check("Active", &[], ";Sampled=1").await;
+    let from_caller = "Root=1-6955b900-0123456789abcdef01234567;Parent=00ab00cd00ef0001;Sampled=0";
+    check("Active", &[("x-amzn-trace-id", from_caller)], from_caller).await;
+}
+
+#[tokio::test]
 async fn handler_is_told_everything_it_needs() {
     let world = World::with_functions(300).await;
     let arn = world.start(r#"{"do": "wait"}"#).await;

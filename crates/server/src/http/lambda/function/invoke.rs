@@ -153,7 +153,7 @@ async fn start(
         execution_timeout_seconds: execution_timeout_seconds(config),
         retention_days: retention_days(config),
         mode,
-        trace_id: Some(request.header("x-amzn-trace-id").map_or_else(new_trace_id, Into::into).into()),
+        trace_id: Some(trace_id(request, found).into()),
         tenant_id,
         parent: None,
         alias: found.alias.as_deref().map(Into::into),
@@ -264,10 +264,16 @@ pub fn plain_invocation(
         request_id: request.id.to_string(),
         event,
         invoked_function_arn: qualifier.map_or(arn.clone(), |qualifier| format!("{arn}:{qualifier}")),
-        trace_id: request.header("x-amzn-trace-id").map_or_else(new_trace_id, Into::into),
+        trace_id: trace_id(request, found),
         client_context: client_context(request)?,
         tenant_id: tenant_id.map(|tenant_id| tenant_id.to_string()),
     })
+}
+
+/// Returns the trace header that the caller sent, or else a new one.
+fn trace_id(request: &Request, found: &Found) -> String {
+    let new = || new_trace_id(found.configuration().is_traced());
+    request.header("x-amzn-trace-id").map_or_else(new, Into::into)
 }
 
 fn client_context(request: &Request) -> Result<Option<String>, Error> {
