@@ -34,6 +34,13 @@ TESTED_RUNTIMES = ("python3.11", "python3.13", "python3.14", "nodejs22.x", "node
 
 JAVA = "java17"
 
+CARGO = {
+    "CARGO_TARGET_DIR": str(REPOSITORY / "target" / "examples"),
+    "CARGO_INCREMENTAL": "0",
+    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "0",
+}
+"""How cargo builds examples for tests: with one another's dependencies, and without taking pains."""
+
 
 def python_package(name: str) -> Path:
     """Build the code package of the Python functions with one version of the SDK.
@@ -59,6 +66,14 @@ def javascript_package() -> Path:
 
     modules = once(BUILT / "functions-javascript", manifest.read_text(), "installing the JavaScript SDK", install)
     return package("javascript", [(FUNCTIONS / "javascript", "*.mjs"), (modules, "**/*")])
+
+
+def build_rust(project: Path) -> None:
+    """Build an example in Rust, with the versions that the workspace has tried."""
+    lock = project / "Cargo.lock"
+    if not lock.exists():
+        shutil.copy(REPOSITORY / "Cargo.lock", lock)
+    subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=project, env=os.environ | CARGO, check=True)
 
 
 def javascript_plain_package() -> Path:

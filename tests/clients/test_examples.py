@@ -26,7 +26,7 @@ from history import read_history
 
 COMMAND = re.compile(r"^\$ everstep (.+)$", re.MULTILINE)
 
-in_each_language = pytest.mark.parametrize("language", ["python", "typescript"])
+in_each_language = pytest.mark.parametrize("language", ["python", "typescript", "rust"])
 
 
 class Example:
@@ -37,13 +37,16 @@ class Example:
         self.server = server
         self.client = server.client()
         self.everstep = CommandLine(server)
-        source, directory = (
-            packages.REPOSITORY / "examples" / name / language,
-            packages.BUILT / "examples" / name / language,
-        )
-        for file in (file for file in source.iterdir() if file.is_file()):
+        source = packages.REPOSITORY / "examples" / name / language
+        if language == "rust":
+            # It names the SDK by where that lies, so it is built where it is.
+            packages.build_rust(source)
+            directory = source
+        else:
+            directory = packages.BUILT / "examples" / name / language
             directory.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, directory)
+            for file in (file for file in source.iterdir() if file.is_file()):
+                shutil.copy(file, directory)
         self.readme = (source / "README.md").read_text()
         deploy, self._invoke, *_ = (shlex.split(command) for command in COMMAND.findall(self.readme))
         assert deploy[:3] == ["deploy", "--stack-name", f"{name}-{language}"]
@@ -69,6 +72,13 @@ class Example:
     def names(self, arn: str, kind: str) -> list[str]:
         """Return the names of the operations with events of a type, in their order."""
         return [event["Name"] for event in read_history(self.client, arn) if event["EventType"] == kind]
+
+
+@pytest.fixture(autouse=True)
+def quick_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let cargo build as fast as it can, and all in one place."""
+    for name, value in packages.CARGO.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

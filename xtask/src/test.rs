@@ -14,6 +14,11 @@ pub const RUNTIMES: &str = "target/test-runtimes";
 /// The release on PyPI that has AWS's requirements for tracing.
 const OTEL_REQUIREMENTS: &str = "aws-durable-execution-conformance-tests-otel==0.2.0";
 
+/// How examples in Rust are built: apart from the workspace, as their users build them, but with one another's
+/// dependencies.
+const EXAMPLES: [(&str, &str); 3] =
+    [("CARGO_TARGET_DIR", "target/examples"), ("CARGO_INCREMENTAL", "0"), ("CARGO_PROFILE_DEV_DEBUG", "false")];
+
 /// Set up and run the tests.
 #[derive(Args)]
 pub struct Test {
@@ -73,7 +78,14 @@ impl Test {
         say("tests of the crates");
         let mut arguments = vec!["test", "--workspace", "--quiet"];
         arguments.extend(self.filter.as_deref());
-        run(&cargo(), &arguments, &[])
+        run(&cargo(), &arguments, &[])?;
+        say("tests of the examples in Rust");
+        for example in rust_examples()? {
+            let mut arguments = vec!["test", "--quiet", "--manifest-path", &example];
+            arguments.extend(self.filter.as_deref());
+            run(&cargo(), &arguments, &EXAMPLES)?;
+        }
+        Ok(())
     }
 
     fn clients(&self) -> anyhow::Result<()> {
@@ -124,6 +136,24 @@ impl AwsTools {
         }
         run(&python, &arguments, &environment(&binary()))
     }
+}
+
+/// Returns the manifests of the examples in Rust, each with the versions beside it that the workspace has tried.
+fn rust_examples() -> anyhow::Result<Vec<String>> {
+    let mut manifests = Vec::new();
+    for example in fs::read_dir(root().join("examples"))? {
+        let project = example?.path().join("rust");
+        if project.is_dir() {
+            let lock = project.join("Cargo.lock");
+            if !lock.exists() {
+                fs::copy(root().join("Cargo.lock"), &lock)
+                    .with_context(|| format!("cannot write {}", lock.display()))?;
+            }
+            manifests.push(project.join("Cargo.toml").display().to_string());
+        }
+    }
+    manifests.sort();
+    Ok(manifests)
 }
 
 /// Installs SAM CLI. Returns its program.
