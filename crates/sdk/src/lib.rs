@@ -219,6 +219,35 @@
 //! the execution and the operation that it belongs to. Code that is replayed is silent, unless
 //! [`Function::replay_logs`] asks for it. [Plugins](plugin) hear of everything that operations do.
 //!
+//! # Tests
+//!
+//! With the feature `test`, the module `testing` runs a handler in the process, against the engine that Everstep's
+//! server runs, with a clock that jumps and with whatever is to go wrong:
+//!
+//! ```
+//! # #[cfg(feature = "test")] {
+//! # use std::time::Duration;
+//! # use everstep::{Context, Result};
+//! use everstep::testing::{Attempt, test};
+//!
+//! # async fn order(order: String, mut ctx: Context) -> Result<u32> {
+//! #     let parcel = ctx.invoke::<u32>("warehouse", &order).name("ship").await?;
+//! #     ctx.wait("a year", Duration::from_secs(365 * 86_400)).await?;
+//! #     Ok(ctx.step("bill", async |_| Ok(parcel)).await?)
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let run = test(order)
+//!     .stub_invoke("warehouse", |_: String| Ok(7))
+//!     .crash_after("bill", Attempt::Start)
+//!     .start("tea")
+//!     .finish()
+//!     .await;
+//! assert_eq!(run.result::<u32>().unwrap(), 7);
+//! assert!(run.elapsed() >= Duration::from_secs(365 * 86_400));
+//! # });
+//! # }
+//! ```
+//!
 //! # Where it runs
 //!
 //! [`run`] speaks Lambda's Runtime API: build a binary named `bootstrap`, zip it, and create a function with the runtime
@@ -251,6 +280,7 @@
 //! | Feature | |
 //! | --- | --- |
 //! | `logs` (default) | [`log`] |
+//! | `test` | the module `testing`: for `[dev-dependencies]` |
 //!
 //! The minimum supported Rust version is 1.91.
 #![forbid(unsafe_code)]
