@@ -17,7 +17,7 @@
 //! # });
 //! ```
 //!
-//! Start reading at [`test`]: it makes a [`Test`], in which stubs and faults are set up; [`Test::start`] gives the
+//! Start reading at [`test()`]: it makes a [`Test`], in which stubs and faults are set up; [`Test::start`] gives the
 //! [`Running`] execution, and [`Running::finish`] the [`Run`] with what came of it. Time passes by itself when nothing
 //! else can happen, so a test never sleeps.
 //!
