@@ -109,7 +109,7 @@ def _arguments() -> argparse.Namespace:
             parser.error("`--handlers` needs one `--language`")
         arguments.handlers = arguments.handlers.resolve()
     ours = [name for name in handlers.LANGUAGES if Path(__file__).with_name(name).is_dir()]
-    arguments.language = arguments.language or ours
+    arguments.language = arguments.language or [name for name in ours if name not in handlers.ON_REQUEST]
     if arguments.handlers is None and (missing := set(arguments.language) - set(ours)):
         parser.error(f"there are no handlers in {missing.pop()} here: name some with `--handlers`")
     return arguments
@@ -141,8 +141,10 @@ def _print_table(outcomes: list[runner.Outcome]) -> None:
 
 def _print_reasons(outcomes: list[runner.Outcome]) -> None:
     for outcome in outcomes:
-        for result in outcome.of("NOT_IMPLEMENTED", "UNCOVERED"):
-            print(f"\nnot covered: {outcome.language} {result['id']}: {result['reason'] or 'no handler'}")
+        for result in outcome.of("NOT_IMPLEMENTED"):
+            print(f"\nnot covered: {outcome.language} {result['id']}: {result['reason']}")
+        if uncovered := outcome.of("UNCOVERED"):
+            print(f"\nno handler: {outcome.language} {', '.join(result['id'] for result in uncovered)}")
         for result in outcome.of("FAILED", "OPTIONAL_FAILED"):
             what = f"{outcome.language} {result['id']} ({result['function']})"
             print(f"\nFAILED: {what}", *result["errors"], sep="\n    ")

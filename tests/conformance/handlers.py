@@ -7,6 +7,7 @@ repository's files, below `target/`; those of others are built where they are, i
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import zipfile
@@ -16,7 +17,10 @@ import packages
 import tools
 from everstep_server import BINARY
 
-LANGUAGES = ("python", "javascript", "java", "rust")
+LANGUAGES = ("python", "javascript", "java", "rust", "rust-aws")
+
+ON_REQUEST = ("rust-aws",)
+"""What takes so long to build that it is only run if it is named."""
 
 
 def prepared(language: str, directory: Path | None) -> Path:
@@ -44,7 +48,14 @@ def _stage(language: str) -> Path:
         case "javascript":
             _bundle(source / "code", stage / "code")
         case "rust":
+            # Cargo built it together with the server.
             _pack(BINARY.with_name("conformance-handlers"), stage)
+        case "rust-aws":
+            # Beside the repository's own: hundreds of crates that nothing else needs.
+            target = tools.INSTALLED / "rust-aws-build"
+            cargo = os.environ.get("CARGO", "cargo")
+            packages.run([cargo, "build", "--locked", "--target-dir", str(target)], source)
+            _pack(target / "debug" / "handlers", stage)
         case _:
             shutil.copytree(source, stage, ignore=shutil.ignore_patterns("target"))
     for template in source.glob("template_*.yaml"):
@@ -74,7 +85,7 @@ def _bundle(source: Path, target: Path) -> None:
 
 
 def _pack(binary: Path, stage: Path) -> None:
-    """Pack the binary that all functions share. Cargo built it beside the server's; what debuggers need stays behind."""
+    """Pack the binary that all functions share. What only debuggers need stays behind."""
     stage.mkdir(parents=True)
     bootstrap = stage / "bootstrap"
     packages.run(["strip", "--strip-debug", "-o", str(bootstrap), str(binary)])

@@ -34,6 +34,8 @@ enum Language {
     Javascript,
     Java,
     Rust,
+    /// Handlers written with AWS's preview of a Rust SDK; takes minutes to build
+    RustAws,
 }
 
 impl Conformance {
