@@ -15,7 +15,12 @@ pub fn differences(expected: &Value, lines: &[String]) -> Vec<String> {
         let most = limit("count").or(limit("max_count")).unwrap_or(u64::MAX);
         let count = own.len() as u64;
         if !(least..=most).contains(&count) {
-            found.push(format!("expected {least} to {most} lines with {wanted}, got {count}"));
+            let expected = match most {
+                _ if most == least => most.to_string(),
+                u64::MAX => format!("at least {least}"),
+                _ => format!("{least} to {most}"),
+            };
+            found.push(format!("expected {expected} lines with {wanted}, got {count}"));
         }
         for (direction, is_after) in [("after", true), ("before", false)] {
             for anchor in expected[direction].as_array().into_iter().flatten() {
