@@ -59,13 +59,13 @@ async fn join_waits_for_both_and_runs_the_body_once() {
         waited?;
         Ok(stepped?)
     };
-    check(join, 1, 2, HOUR).await;
+    assert_first_invocation_steps(&check(join, 1, 2, HOUR).await);
     let try_join = async |count: Count, mut ctx: Context| {
         let steps = (ctx.step("a", async |_| Ok(count.add())), ctx.step("b", async |_| Ok(count.add())));
         tokio::try_join!(ctx.wait("wait", HOUR).into_future(), steps.0.into_future(), steps.1.into_future())?;
         Ok(())
     };
-    check(try_join, 2, 2, HOUR).await;
+    assert_first_invocation_steps(&check(try_join, 2, 2, HOUR).await);
     let try_join_that_fails = async |count: Count, mut ctx: Context| {
         let failing = ctx.step("a", async |_| Err::<(), _>("no".into())).no_retry();
         let both = async { tokio::try_join!(ctx.wait("wait", HOUR).into_future(), failing.into_future()) };
@@ -121,6 +121,14 @@ async fn streams_of_operations() {
     check(early, 1, 3, HOUR + HOUR / 2).await;
 }
 
+/// Checks that the first invocation ended no sooner than the step.
+#[track_caller]
+fn assert_first_invocation_steps(run: &Run) {
+    let events = run.history()["Events"].as_array().expect("a history has events");
+    let position = |event_type: &str| events.iter().position(|event| event["EventType"] == event_type);
+    assert!(position("StepSucceeded") < position("InvocationCompleted"), "the handler was suspended before its step");
+}
+
 #[tokio::test]
 async fn code_that_yields_beside_a_wait_is_not_cut_off() {
     let yields = async |count: Count, mut ctx: Context| {
@@ -134,7 +142,7 @@ async fn code_that_yields_beside_a_wait_is_not_cut_off() {
         tokio::try_join!(wait.into_future(), later)?;
         Ok(())
     };
-    check(yields, 1, 2, HOUR).await;
+    assert_first_invocation_steps(&check(yields, 1, 2, HOUR).await);
     let spends_its_budget = async |count: Count, mut ctx: Context| {
         let (wait, step) = (ctx.wait("wait", HOUR), ctx.step("step", async |_| Ok(count.add())));
         let later = async {
@@ -146,20 +154,28 @@ async fn code_that_yields_beside_a_wait_is_not_cut_off() {
         tokio::try_join!(wait.into_future(), later)?;
         Ok(())
     };
-    check(spends_its_budget, 1, 2, HOUR).await;
+    assert_first_invocation_steps(&check(spends_its_budget, 1, 2, HOUR).await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_body_on_another_thread_keeps_the_handler_alive() {
     let blocking = async |count: Count, mut ctx: Context| {
         let body = async |_| {
+            let (finish, may_finish) = std::sync::mpsc::channel();
+            tokio::spawn(async move {
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                finish.send(())
+            });
             let count = count.clone();
-            Ok(tokio::task::spawn_blocking(move || count.add()).await?)
+            let work = tokio::task::spawn_blocking(move || may_finish.recv().map(|()| count.add()));
+            Ok(work.await??)
         };
         tokio::try_join!(ctx.step("step", body).into_future(), ctx.wait("wait", HOUR).into_future())?;
         Ok(())
     };
-    check(blocking, 1, 2, HOUR).await;
+    assert_first_invocation_steps(&check(blocking, 1, 2, HOUR).await);
 }
 
 #[tokio::test]
