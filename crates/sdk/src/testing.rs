@@ -17,6 +17,33 @@
 //! # });
 //! ```
 //!
+//! # What a handler must survive
+//!
+//! [`Test::crash_after`], [`Test::lose_reply`], [`Test::stale_token`] and [`Test::throttle`] let something go wrong; a
+//! test fails if it did not happen after all. [`Run::replay_every_prefix`] finds code that would do something else on
+//! replay, and [`replay`] says whether a new version of a handler may be deployed over executions in flight.
+//!
+//! ```
+//! use everstep::{Context, Result, testing::{Attempt, replay, test}};
+//!
+//! async fn order(id: u32, mut ctx: Context) -> Result<String> {
+//!     let charged = ctx.step("charge", async |step| Ok(format!("{id} by {}", step.idempotency_key()))).await?;
+//!     Ok(ctx.invoke("shipping", &charged).name("ship").await?)
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let run = test(order)
+//!     .stub_invoke("shipping", |charged: String| Ok(format!("shipped {charged}")))
+//!     .crash_after("charge", Attempt::Body)
+//!     .start(7)
+//!     .finish()
+//!     .await;
+//! assert_eq!(run.invocations(), 3);
+//! run.replay_every_prefix().await;
+//! replay(order, &run.history().to_string()).await.unwrap();
+//! # });
+//! ```
+//!
 //! Start reading at [`test()`]: it makes a [`Test`], in which stubs and faults are set up; [`Test::start`] gives the
 //! [`Running`] execution, and [`Running::finish`] the [`Run`] with what came of it. Time passes by itself when nothing
 //! else can happen, so a test never sleeps.

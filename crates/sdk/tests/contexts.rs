@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use everstep::testing::{Run, test};
+use everstep::testing::{Run, replay, test};
 use everstep::{Context, Error, OperationStatus, Result};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,6 +130,8 @@ async fn a_large_batch_is_made_anew_as_it_was() {
     assert_eq!(run.steps().len(), 5);
     assert!(run.operation("items").result().unwrap().contains("\"itemStatuses\":\"SF-SSS\""));
     run.replay_every_prefix().await;
+    // A history does not say which contexts are made anew, but it can be told.
+    replay(large, &run.history().to_string()).await.unwrap();
 }
 
 #[tokio::test]

@@ -197,3 +197,27 @@ async fn faults_happen_where_they_should() {
 async fn a_fault_that_does_not_happen_fails_the_test() {
     let _run = charge(false, |test| test.crash_after("chagre", Attempt::Body)).await;
 }
+
+#[tokio::test]
+async fn limits_of_the_service_hold() {
+    let check = async |bytes: usize, fits: bool| {
+        let handler = move |_: (), mut ctx: Context| async move {
+            Ok::<_, Error>(ctx.step("large", async |_| Ok("x".repeat(bytes - 2))).await?.len())
+        };
+        let run = test(handler).start(()).finish().await;
+        let message = run.error().and_then(|error| error.error_message.as_deref());
+        let refusal = "STEP output payload size must be less than or equal to 262144 bytes.";
+        assert_eq!(message, (!fits).then_some(refusal), "{bytes}");
+    };
+    check(262_144, true).await;
+    check(262_145, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_make_no_difference() {
+    let t = test(approval).crash_after("approve-submitter", Attempt::Body).start(());
+    t.callback("approve").await.succeed("yes").await;
+    let run = t.finish().await;
+    assert_eq!(run.result::<String>().unwrap(), "yes");
+    run.replay_every_prefix().await;
+}
