@@ -162,6 +162,32 @@ impl Event {
         }
     }
 
+    /// Returns the operation that it happened to.
+    pub fn operation_id(&self) -> Option<&OperationId> {
+        match self {
+            Self::Step { id, .. }
+            | Self::Wait { id, .. }
+            | Self::Callback { id, .. }
+            | Self::Context { id, .. }
+            | Self::ChainedInvoke { id, .. } => Some(id),
+            Self::ExecutionStarted(_)
+            | Self::OperationAdded(_)
+            | Self::InvocationStarted { .. }
+            | Self::CheckpointAccepted { .. }
+            | Self::InvocationCompleted(_)
+            | Self::OutcomeFixed(_)
+            | Self::ExecutionSucceeded { .. }
+            | Self::ExecutionFailed { .. }
+            | Self::ExecutionTimedOut { .. }
+            | Self::ExecutionStopped { .. }
+            | Self::PauseRequested(_)
+            | Self::ExecutionPaused(_)
+            | Self::ExecutionResumed { .. }
+            | Self::PauseCancelled { .. }
+            | Self::DeletionRequested => None,
+        }
+    }
+
     /// Returns the payload bytes that this event adds to what the execution has stored.
     pub fn stored_bytes(&self) -> u64 {
         let payload = |payload: &Option<Payload>| payload.as_ref().map_or(0, Payload::bytes);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::event::{Event, Record};
 use crate::execution::Execution;
-use crate::id::OperationId;
 use crate::operation::Operation;
 use crate::time::Timestamp;
 
@@ -28,31 +27,6 @@ pub fn entries<'a>(record: &'a Record, execution: &'a Execution) -> impl Iterato
         event_id,
         at: record.at,
         event,
-        operation: operation_id(event).and_then(|id| execution.operation(id)),
+        operation: event.operation_id().and_then(|id| execution.operation(id)),
     })
-}
-
-fn operation_id(event: &Event) -> Option<&OperationId> {
-    match event {
-        Event::Step { id, .. }
-        | Event::Wait { id, .. }
-        | Event::Callback { id, .. }
-        | Event::Context { id, .. }
-        | Event::ChainedInvoke { id, .. } => Some(id),
-        Event::ExecutionStarted(_)
-        | Event::OperationAdded(_)
-        | Event::InvocationStarted { .. }
-        | Event::CheckpointAccepted { .. }
-        | Event::InvocationCompleted(_)
-        | Event::OutcomeFixed(_)
-        | Event::ExecutionSucceeded { .. }
-        | Event::ExecutionFailed { .. }
-        | Event::ExecutionTimedOut { .. }
-        | Event::ExecutionStopped { .. }
-        | Event::PauseRequested(_)
-        | Event::ExecutionPaused(_)
-        | Event::ExecutionResumed { .. }
-        | Event::PauseCancelled { .. }
-        | Event::DeletionRequested => None,
-    }
 }
