@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use everstep_core::command::{CallbackCompletion, ChainedCompletion};
 use everstep_core::event::Event;
 use everstep_core::id::OperationId;
-use everstep_core::operation::{callback, chained_invoke, step, wait};
+use everstep_core::operation::{Detail, callback, chained_invoke, step, wait};
 use everstep_core::{Command, Execution, Intake, OperationStatus as CoreStatus, Record as CoreRecord, view};
 use everstep_engine::NewTexts;
 use everstep_store::Executions as _;
@@ -86,7 +86,8 @@ impl Run {
                 continue;
             }
             let next = came.iter().find(|event| {
-                operation_of(event)
+                event
+                    .operation_id()
                     .and_then(|id| execution.operation(id))
                     .is_some_and(|operation| operation.is_pending())
             });
@@ -101,34 +102,40 @@ impl Run {
 
     /// Lets something happen to an operation as it did in the first run.
     async fn happen(&self, world: &World, execution: &Execution, event: &Event) {
-        let operation = operation_of(event).expect("only what happens to an operation is looked for").clone();
+        let operation = event.operation_id().expect("only what happens to an operation is looked for").clone();
+        let due = execution.operation(&operation).and_then(|operation| operation.due_at());
         let recorded = &self.operation_by_id(operation.as_str()).0;
         let mut intake = Intake::default();
-        let mut result = |recorded: &Record| recorded.result().map(|text| intake.payload(text));
-        let command = match event {
-            Event::Callback { event: callback::Event::Succeeded { .. }, .. } => {
-                let completion = CallbackCompletion::Succeed(result(recorded));
-                Command::CompleteCallback { operation, completion }
+        let result = recorded.result().map(|text| intake.payload(text));
+        let error = intake.error(&core_error(recorded.error().cloned().unwrap_or_default()));
+        let command = match (recorded.operation_type, recorded.status) {
+            (OperationType::Callback, OperationStatus::Succeeded) => {
+                Command::CompleteCallback { operation, completion: CallbackCompletion::Succeed(result) }
             }
-            Event::Callback { event: callback::Event::Failed { .. }, .. } => {
-                let error = recorded.error().cloned().unwrap_or_default();
-                let completion = CallbackCompletion::Fail(intake.error(&core_error(error)));
-                Command::CompleteCallback { operation, completion }
+            (OperationType::Callback, OperationStatus::Failed) => {
+                Command::CompleteCallback { operation, completion: CallbackCompletion::Fail(error) }
             }
-            Event::ChainedInvoke { .. } => {
-                let error = intake_error(recorded);
-                let completion = match recorded.status {
-                    OperationStatus::Succeeded => ChainedCompletion::Succeeded(result(recorded)),
-                    OperationStatus::TimedOut => ChainedCompletion::TimedOut(intake.error(&error)),
-                    OperationStatus::Stopped => ChainedCompletion::Stopped(intake.error(&error)),
-                    _ => ChainedCompletion::Failed(intake.error(&error)),
+            (OperationType::ChainedInvoke, status) => {
+                let completion = match status {
+                    OperationStatus::Succeeded => ChainedCompletion::Succeeded(result),
+                    OperationStatus::TimedOut => ChainedCompletion::TimedOut(error),
+                    OperationStatus::Stopped => ChainedCompletion::Stopped(error),
+                    OperationStatus::Failed
+                    | OperationStatus::Cancelled
+                    | OperationStatus::Started
+                    | OperationStatus::Pending
+                    | OperationStatus::Ready => ChainedCompletion::Failed(error),
                 };
                 Command::CompleteChainedInvoke { operation, completion }
             }
-            _ => {
-                let due = execution.operation(&operation).and_then(|operation| operation.due_at());
-                return world.jump(due.expect("time ended it before"));
-            }
+            (
+                OperationType::Callback
+                | OperationType::Step
+                | OperationType::Wait
+                | OperationType::Context
+                | OperationType::Execution,
+                _,
+            ) => return world.jump(due.expect("time ended it before")),
         };
         world.script.diary.note(format!("it happens again: {}", self.in_words(event)));
         world.submit(command, intake).await.expect("it is pending");
@@ -159,11 +166,12 @@ impl Run {
                 same && first.semantics == Semantics::AtMostOnce
             });
             let id: OperationId = body.operation.as_str().parse().expect("the SDK's ids are ids");
-            let had_begun = before.operation(&id).is_some_and(|step| match &step.detail {
-                everstep_core::operation::Detail::Step(detail) => {
-                    step.status == CoreStatus::Started && detail.attempt + 1 == body.attempt
-                }
-                _ => false,
+            let had_begun = before.operation(&id).is_some_and(|step| {
+                let is_next = match &step.detail {
+                    Detail::Step(detail) => detail.attempt + 1 == body.attempt,
+                    Detail::Context(_) | Detail::Wait(_) | Detail::Callback(_) | Detail::ChainedInvoke(_) => false,
+                };
+                is_next && step.status == CoreStatus::Started
             });
             if was_careful && had_begun {
                 let label = label(&self.operation_by_id(body.operation.as_str()).0);
@@ -195,16 +203,11 @@ impl Run {
     }
 
     fn in_words(&self, event: &Event) -> String {
-        let Some(id) = operation_of(event) else { return "its start".into() };
-        let what = match event {
-            Event::Step { event, .. } => format!("{event:?}"),
-            Event::Wait { event, .. } => format!("{event:?}"),
-            Event::Callback { event, .. } => format!("{event:?}"),
-            Event::Context { event, .. } => format!("{event:?}"),
-            Event::ChainedInvoke { event, .. } => format!("{event:?}"),
-            _ => unreachable!("nothing else happens to an operation"),
-        };
-        let what = what.split([' ', '(']).next().unwrap_or_default().to_ascii_lowercase();
+        let Some(id) = event.operation_id() else { return "its start".into() };
+        // `Step { id: .., event: Started }` says the rest.
+        let debug = format!("{event:?}");
+        let what = debug.split("event: ").nth(1).unwrap_or_default();
+        let what = what.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_ascii_lowercase();
         format!("the point where {} {what}", label(&self.operation_by_id(id.as_str()).0))
     }
 }
@@ -260,7 +263,14 @@ impl Playback {
         let change = match known.status {
             OperationStatus::Succeeded if is_outcome => Change::succeed(known.result().map(str::to_owned)),
             OperationStatus::Failed if is_outcome => Change::fail(known.error().cloned().unwrap_or_default()),
-            _ => update.change.clone(),
+            OperationStatus::Succeeded
+            | OperationStatus::Failed
+            | OperationStatus::Cancelled
+            | OperationStatus::TimedOut
+            | OperationStatus::Stopped
+            | OperationStatus::Started
+            | OperationStatus::Pending
+            | OperationStatus::Ready => update.change.clone(),
         };
         Ok(Update { change, ..update.clone() })
     }
@@ -291,7 +301,7 @@ fn is_acceptance(event: &Event) -> bool {
 
 /// Tells whether it happens to an operation.
 fn is_told(event: &Event) -> bool {
-    operation_of(event).is_some()
+    event.operation_id().is_some()
 }
 
 /// Tells whether it happens without the handler's doing.
@@ -306,23 +316,23 @@ fn comes_by_itself(event: &Event) -> bool {
             callback::Event::Started { .. } | callback::Event::Heartbeat => false,
         },
         Event::ChainedInvoke { event, .. } => !matches!(event, chained_invoke::Event::Started(_)),
-        _ => false,
+        Event::Context { .. }
+        | Event::ExecutionStarted(_)
+        | Event::OperationAdded(_)
+        | Event::InvocationStarted { .. }
+        | Event::CheckpointAccepted { .. }
+        | Event::InvocationCompleted(_)
+        | Event::OutcomeFixed(_)
+        | Event::ExecutionSucceeded { .. }
+        | Event::ExecutionFailed { .. }
+        | Event::ExecutionTimedOut { .. }
+        | Event::ExecutionStopped { .. }
+        | Event::PauseRequested(_)
+        | Event::ExecutionPaused(_)
+        | Event::ExecutionResumed { .. }
+        | Event::PauseCancelled { .. }
+        | Event::DeletionRequested => false,
     }
-}
-
-fn operation_of(event: &Event) -> Option<&OperationId> {
-    match event {
-        Event::Step { id, .. }
-        | Event::Wait { id, .. }
-        | Event::Callback { id, .. }
-        | Event::Context { id, .. }
-        | Event::ChainedInvoke { id, .. } => Some(id),
-        _ => None,
-    }
-}
-
-fn intake_error(recorded: &Record) -> everstep_core::ErrorObject {
-    core_error(recorded.error().cloned().unwrap_or_default())
 }
 
 fn label(record: &Record) -> String {

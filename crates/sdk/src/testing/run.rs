@@ -209,7 +209,13 @@ pub(super) async fn outcome_of(world: &World, execution: &Execution) -> std::res
     let text = payload.map(|payload| texts.get(payload).to_owned());
     match execution.status() {
         ExecutionStatus::Succeeded => Ok(text.unwrap_or_else(|| "null".into())),
-        _ => {
+        ExecutionStatus::Failed
+        | ExecutionStatus::TimedOut
+        | ExecutionStatus::Stopped
+        | ExecutionStatus::Running
+        | ExecutionStatus::Deleting
+        | ExecutionStatus::Pausing
+        | ExecutionStatus::Paused => {
             let error = text.map(|text| serde_json::from_str(&text).expect("an error document is JSON"));
             Err(error.unwrap_or_default())
         }
