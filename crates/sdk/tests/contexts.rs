@@ -16,6 +16,12 @@ const CONTEXT_RESULT_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of an execution's result beyond which it is checkpointed.
 const RESULT_BYTES_MAX: usize = 6 * 1024 * 1024 - 50;
 
+/// Lets tokio's time pass.
+async fn sleep(time: Duration) -> Result<()> {
+    tokio::time::sleep(time).await;
+    Ok(())
+}
+
 /// Checks that after an operation ended nothing below it was told.
 #[track_caller]
 fn assert_nothing_after(run: &Run, end: &str, untold: &str) {
@@ -29,14 +35,12 @@ async fn nothing_is_told_of_what_a_batch_did_not_wait_for() {
     async fn first_of_three(_: (), mut ctx: Context) -> Result<usize> {
         let batch = ctx
             .map("three", [1, 60, 60], async |mut ctx, seconds| {
-                Ok(ctx
-                    .step(format!("after {seconds}"), async |_| Ok(tokio::time::sleep(seconds * SECOND).await))
-                    .await?)
+                Ok(ctx.step(format!("after {seconds}"), async |_| sleep(seconds * SECOND).await).await?)
             })
             .min_successful(1)
             .await?;
         // Long enough for the others, if they went on.
-        ctx.step("beside", async |_| Ok(tokio::time::sleep(100 * SECOND).await)).await?;
+        ctx.step("beside", async |_| sleep(100 * SECOND).await).await?;
         ctx.wait("later", HOUR).await?;
         Ok(batch.success_count())
     }

@@ -18,13 +18,20 @@ const HOUR: Duration = Duration::from_secs(3600);
 struct Count(Arc<AtomicUsize>);
 
 impl Count {
-    fn add(&self) {
+    fn add(&self) -> Result<()> {
         self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// Lets tokio's time pass.
+async fn sleep(time: Duration) -> Result<()> {
+    tokio::time::sleep(time).await;
+    Ok(())
 }
 
 /// Runs a handler that is given a count of bodies, and checks how often bodies ran and it was invoked, and how much time
@@ -54,14 +61,14 @@ async fn a_handler_that_only_waits_is_suspended() {
 #[tokio::test]
 async fn join_waits_for_both_and_runs_the_body_once() {
     let join = async |count: Count, mut ctx: Context| {
-        let step = ctx.step("step", async |_| Ok(count.add()));
+        let step = ctx.step("step", async |_| count.add());
         let (waited, stepped) = tokio::join!(ctx.wait("wait", HOUR).into_future(), step.into_future());
         waited?;
         Ok(stepped?)
     };
     assert_first_invocation_steps(&check(join, 1, 2, HOUR).await);
     let try_join = async |count: Count, mut ctx: Context| {
-        let steps = (ctx.step("a", async |_| Ok(count.add())), ctx.step("b", async |_| Ok(count.add())));
+        let steps = (ctx.step("a", async |_| count.add()), ctx.step("b", async |_| count.add()));
         tokio::try_join!(ctx.wait("wait", HOUR).into_future(), steps.0.into_future(), steps.1.into_future())?;
         Ok(())
     };
@@ -70,7 +77,7 @@ async fn join_waits_for_both_and_runs_the_body_once() {
         let failing = ctx.step("a", async |_| Err::<(), _>("no".into())).no_retry();
         let both = async { tokio::try_join!(ctx.wait("wait", HOUR).into_future(), failing.into_future()) };
         both.await.unwrap_err();
-        Ok(ctx.step("after", async |_| Ok(count.add())).await?)
+        Ok(ctx.step("after", async |_| count.add()).await?)
     };
     check(try_join_that_fails, 1, 1, Duration::ZERO).await;
 }
@@ -84,8 +91,8 @@ async fn streams_of_operations() {
             .map(|n| {
                 let count = count.clone();
                 ctx.step(format!("s{n}"), move |_| {
-                    count.add();
-                    async { Ok(()) }
+                    let count = count.clone();
+                    async move { count.add() }
                 })
                 .into_future()
             })
@@ -115,7 +122,7 @@ async fn streams_of_operations() {
             (1..=3).map(|n| ctx.wait(format!("w{n}"), n * HOUR).into_future()).collect();
         waits.next().await.expect("there are three")?;
         drop(waits);
-        ctx.step("after", async |_| Ok(count.add())).await?;
+        ctx.step("after", async |_| count.add()).await?;
         Ok(ctx.wait("last", HOUR / 2).await?)
     };
     check(early, 1, 3, HOUR + HOUR / 2).await;
@@ -132,7 +139,7 @@ fn assert_first_invocation_steps(run: &Run) {
 #[tokio::test]
 async fn code_that_yields_beside_a_wait_is_not_cut_off() {
     let yields = async |count: Count, mut ctx: Context| {
-        let (wait, step) = (ctx.wait("wait", HOUR), ctx.step("step", async |_| Ok(count.add())));
+        let (wait, step) = (ctx.wait("wait", HOUR), ctx.step("step", async |_| count.add()));
         let later = async {
             for _ in 0..100 {
                 tokio::task::yield_now().await;
@@ -144,7 +151,7 @@ async fn code_that_yields_beside_a_wait_is_not_cut_off() {
     };
     assert_first_invocation_steps(&check(yields, 1, 2, HOUR).await);
     let spends_its_budget = async |count: Count, mut ctx: Context| {
-        let (wait, step) = (ctx.wait("wait", HOUR), ctx.step("step", async |_| Ok(count.add())));
+        let (wait, step) = (ctx.wait("wait", HOUR), ctx.step("step", async |_| count.add()));
         let later = async {
             for _ in 0..1000 {
                 tokio::task::coop::consume_budget().await;
@@ -170,7 +177,7 @@ async fn a_body_on_another_thread_keeps_the_handler_alive() {
             });
             let count = count.clone();
             let work = tokio::task::spawn_blocking(move || may_finish.recv().map(|()| count.add()));
-            Ok(work.await??)
+            work.await??
         };
         tokio::try_join!(ctx.step("step", body).into_future(), ctx.wait("wait", HOUR).into_future())?;
         Ok(())
@@ -185,7 +192,7 @@ async fn five_hundred_branches_are_suspended_together() {
             tokio::task::yield_now().await;
             ctx.wait("wait", HOUR).await?;
             let count = &count;
-            Ok(ctx.step("step", async move |_| Ok(count.add())).await.map(|()| n)?)
+            Ok(ctx.step("step", async move |_| count.add()).await.map(|()| n)?)
         });
         let numbers = branches.await?;
         assert!(numbers.into_iter().eq(0..500));
@@ -198,8 +205,8 @@ async fn five_hundred_branches_are_suspended_together() {
 #[tokio::test(start_paused = true)]
 async fn what_is_over_while_a_body_runs_goes_on_in_place() {
     let beside = async |count: Count, mut ctx: Context| {
-        let slow = ctx.step("slow", async |_| Ok(tokio::time::sleep(3 * SECOND).await));
-        let (wait, quick) = (ctx.wait("wait", SECOND), ctx.step("quick", async |_| Ok(count.add())));
+        let slow = ctx.step("slow", async |_| sleep(3 * SECOND).await);
+        let (wait, quick) = (ctx.wait("wait", SECOND), ctx.step("quick", async |_| count.add()));
         let branch = async {
             wait.await?;
             assert_eq!(count.get(), 0);
@@ -218,7 +225,7 @@ async fn what_is_over_while_a_body_runs_goes_on_in_place() {
 async fn news_are_asked_for_less_and_less_often() {
     let long = async |_: Count, mut ctx: Context| {
         let answer = ctx.callback::<()>("never").await?.result();
-        let slow = ctx.step("slow", async |_| Ok(tokio::time::sleep(60 * SECOND).await));
+        let slow = ctx.step("slow", async |_| sleep(60 * SECOND).await);
         tokio::select! { biased; result = slow.into_future() => result?, _ = answer => unreachable!("nobody answers") }
         Ok(())
     };
@@ -231,7 +238,7 @@ async fn news_are_asked_for_less_and_less_often() {
 async fn what_is_dropped_does_not_keep_the_handler_alive() {
     let raced = async |count: Count, mut ctx: Context| {
         let stuck = ctx.step("stuck", async |_| {
-            count.add();
+            count.add()?;
             std::future::pending::<Result<()>>().await
         });
         let wait = ctx.wait("wait", SECOND);
@@ -241,7 +248,7 @@ async fn what_is_dropped_does_not_keep_the_handler_alive() {
     };
     check(raced, 1, 2, HOUR + SECOND).await;
     let never_polled = async |count: Count, mut ctx: Context| {
-        let unused = ctx.step("unused", async |_| Ok(count.add()));
+        let unused = ctx.step("unused", async |_| count.add());
         drop(unused);
         drop(ctx.wait("unused too", HOUR));
         Ok(ctx.wait("wait", HOUR).await?)
@@ -254,7 +261,7 @@ async fn what_is_dropped_does_not_keep_the_handler_alive() {
 async fn a_wait_outside_of_operations_is_no_suspension() {
     let foreign = async |count: Count, mut ctx: Context| {
         tokio::time::sleep(HOUR).await;
-        Ok(ctx.step("step", async |_| Ok(count.add())).await?)
+        Ok(ctx.step("step", async |_| count.add()).await?)
     };
     check(foreign, 1, 1, Duration::ZERO).await;
 }
@@ -262,10 +269,10 @@ async fn a_wait_outside_of_operations_is_no_suspension() {
 #[tokio::test]
 async fn a_quick_step_takes_one_checkpoint() {
     let steps = async |count: Count, mut ctx: Context| {
-        ctx.step("a", async |_| Ok(count.add())).await?;
-        ctx.step("b", async |_| Ok(count.add())).at_most_once().await?;
+        ctx.step("a", async |_| count.add()).await?;
+        ctx.step("b", async |_| count.add()).at_most_once().await?;
         let flaky = async |step: everstep::StepContext| {
-            count.add();
+            count.add()?;
             if step.attempt() == 1 { Err("not yet".into()) } else { Ok(()) }
         };
         Ok(ctx.step("c", flaky).retry(Retry::fixed(2, HOUR)).await?)
@@ -284,10 +291,9 @@ async fn a_quick_step_takes_one_checkpoint() {
 
 #[tokio::test(start_paused = true)]
 async fn the_start_of_a_slow_step_is_held_for_five_milliseconds() {
-    let t = test(async |_: (), mut ctx: Context| {
-        Ok::<_, Error>(ctx.step("slow", async |_| Ok(tokio::time::sleep(SECOND).await)).await?)
-    })
-    .start(());
+    let t =
+        test(async |_: (), mut ctx: Context| Ok::<_, Error>(ctx.step("slow", async |_| sleep(SECOND).await).await?))
+            .start(());
     tokio::time::sleep(4 * MILLI).await;
     assert_eq!(t.checkpoints().len(), 0);
     tokio::time::sleep(3 * MILLI).await;
@@ -329,7 +335,7 @@ async fn panics_are_failures() {
     // Tried again like any other error.
     let tried_again = async |count: Count, mut ctx: Context| {
         let body = async |step: everstep::StepContext| {
-            count.add();
+            count.add()?;
             assert!(step.attempt() > 1, "the first attempt");
             Ok(())
         };
@@ -345,7 +351,7 @@ async fn state_comes_in_pages() {
         let mut bytes = 0;
         for _ in 0..STEPS {
             let text = async |_| {
-                count.add();
+                count.add()?;
                 Ok("x".repeat(250_000))
             };
             bytes += ctx.step(None, text).await?.len();
