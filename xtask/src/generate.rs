@@ -9,13 +9,14 @@ use anyhow::{Context, ensure};
 use crate::run::root;
 
 /// The files that define limits, and what they are limits of.
-const SOURCES: [(&str, &str); 6] = [
+const SOURCES: [(&str, &str); 7] = [
     ("crates/core/src/limits.rs", "Executions"),
     ("crates/server/src/limits.rs", "Requests and function configurations"),
     ("crates/iam/src/limits.rs", "Policies"),
     ("crates/template/src/limits.rs", "CloudFormation templates"),
     ("crates/worker/src/limits.rs", "Functions as processes"),
     ("crates/sdk/src/limits.rs", "The Rust SDK"),
+    ("crates/sdk-otel/src/limits.rs", "Traces of the Rust SDK"),
 ];
 
 const INTRODUCTION: &str = "\
