@@ -486,7 +486,7 @@ mod tests {
             trace_id: None,
             tenant_id: None,
             #[cfg(feature = "test")]
-            bodies: Arc::default(),
+            witness: Arc::default(),
         };
         let service = Taking { known: Mutex::default(), news: list(news).into() };
         function.invoke(&service, lambda, event.to_string().as_bytes()).await.unwrap()

@@ -203,7 +203,7 @@ async fn start(room: &Room, request: &Request) -> Result<Response, Error> {
         execution_timeout_seconds: timeout.unsigned_abs(),
         retention_days: days.unsigned_abs().try_into().expect("it was checked"),
         mode: StartMode::Async,
-        trace_id: Some(new_trace_id().into()),
+        trace_id: Some(new_trace_id(false).into()),
         tenant_id,
         parent: None,
         alias: None,

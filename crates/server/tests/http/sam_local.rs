@@ -190,7 +190,8 @@ async fn the_door_leads_to_its_own_executions_only() {
         changed
     };
     let here = [("host", "localhost:9014")];
-    let asked: Vec<(&str, String, Vec<(&str, &str)>, Value)> = vec![
+    type Asked = (&'static str, String, Vec<(&'static str, &'static str)>, Value);
+    let asked: Vec<Asked> = vec![
         ("GET", execution(&theirs), here.to_vec(), Value::Null),
         ("POST", callback, here.to_vec(), json!(1)),
         ("POST", format!("{}/stop", execution(&theirs)), here.to_vec(), json!({})),
