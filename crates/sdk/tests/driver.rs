@@ -222,6 +222,21 @@ async fn what_is_over_while_a_body_runs_goes_on_in_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_goes_on_in_place_when_the_invocation_is_about_to_end() {
+    let check = async |wait: Duration, invocations: usize| {
+        let handler = move |_: Count, mut ctx: Context| async move {
+            let slow = ctx.step("slow", async |_| sleep(901 * SECOND).await);
+            tokio::try_join!(slow.into_future(), ctx.wait("wait", wait).into_future())?;
+            Ok(())
+        };
+        check(handler, 0, invocations, wait).await;
+    };
+    // The function has 15 minutes, and in the last second of them nothing is begun.
+    check(898 * SECOND, 1).await;
+    check(900 * SECOND, 2).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn news_are_asked_for_less_and_less_often() {
     let long = async |_: Count, mut ctx: Context| {
         let answer = ctx.callback::<()>("never").await?.result();
