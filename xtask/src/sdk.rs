@@ -20,12 +20,14 @@ const STATED: [(&str, &str); 3] = [
 
 /// Checks both, as far as it can be done with the Rust that is here.
 pub fn check() -> anyhow::Result<()> {
-    let tree = tree()?;
+    let tree = tree(&[])?;
     ensure!(
         tree.len() <= CRATES_MAX,
         "the SDK is {} crates, of which {CRATES_MAX} are allowed; see `cargo tree -p everstep -e normal`",
         tree.len()
     );
+    let database = self::tree(&["--features", "test"])?.into_iter().find(|name| name.contains("sqlite"));
+    ensure!(database.is_none(), "the SDK's test kit needs {database:?}: it is to do with the store in memory");
     let metadata: Value = serde_json::from_str(&output(&cargo(), &["metadata", "--format-version", "1"])?)?;
     let packages = metadata["packages"].as_array().context("cargo's metadata has no packages")?;
     let needed = stated(packages)?;
@@ -49,10 +51,10 @@ pub fn oldest() -> anyhow::Result<()> {
     run("rustup", &build, &[])
 }
 
-/// Returns what the SDK needs by default, as `name version`, itself among it.
-fn tree() -> anyhow::Result<BTreeSet<String>> {
-    let tree = output(&cargo(), &["tree", "--package", "everstep", "--edges", "normal", "--prefix", "none"])?;
-    Ok(crates(&tree))
+/// Returns what the SDK needs with these features, as `name version`, itself among it.
+fn tree(features: &[&str]) -> anyhow::Result<BTreeSet<String>> {
+    let tree = ["tree", "--package", "everstep", "--edges", "normal", "--prefix", "none"];
+    Ok(crates(&output(&cargo(), &[&tree[..], features].concat())?))
 }
 
 fn crates(tree: &str) -> BTreeSet<String> {
