@@ -33,7 +33,7 @@ pub fn check() -> anyhow::Result<()> {
 /// Asks rustdoc for the API. JSON is not stable yet, so that it has to be told that this is meant.
 fn list() -> anyhow::Result<String> {
     let arguments =
-        ["rustdoc", "--quiet", "--package", "everstep", "--features", "test", "--lib", "--target-dir", TARGET, "--"];
+        ["rustdoc", "--quiet", "--package", "everstep", "--all-features", "--lib", "--target-dir", TARGET, "--"];
     let json = ["-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"];
     run(&cargo(), &[&arguments[..], &json].concat(), &[("RUSTC_BOOTSTRAP", "1")])?;
     let path: PathBuf = root().join(TARGET).join("doc/everstep.json");

@@ -280,12 +280,15 @@
 //! | Feature | |
 //! | --- | --- |
 //! | `logs` (default) | [`log`] |
+//! | `lambda_runtime` | `service`: a function as a service of AWS's crate `lambda_runtime`, to go with layers of tower |
 //! | `test` | the module `testing`: for `[dev-dependencies]` |
 //!
 //! The minimum supported Rust version is 1.91.
 #![forbid(unsafe_code)]
 
 mod clock;
+#[cfg(feature = "lambda_runtime")]
+mod composed;
 mod context;
 mod driver;
 mod error;
@@ -311,6 +314,8 @@ pub mod testing;
 mod wire;
 
 pub use clock::Clock;
+#[cfg(feature = "lambda_runtime")]
+pub use composed::service;
 pub use context::{Context, Name};
 pub use error::{ConditionExhausted, Error, OperationError, OperationErrorKind, Result, StepInterrupted};
 pub use function::{Function, IntoFunction};

@@ -90,6 +90,14 @@ impl Functions {
 #[error(transparent)]
 pub struct RunError(#[from] Reason);
 
+#[cfg(feature = "lambda_runtime")]
+impl RunError {
+    /// Something is not said in the environment.
+    pub(crate) fn environment(error: EnvironmentError) -> Self {
+        Self(Reason::Environment(error))
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum Reason {
     #[error(
@@ -206,7 +214,7 @@ impl RuntimeApi {
     }
 }
 
-fn deadline_of(millis: u64) -> SystemTime {
+pub(crate) fn deadline_of(millis: u64) -> SystemTime {
     UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
 }
 
