@@ -15,9 +15,9 @@ pub const RUNTIMES: &str = "target/test-runtimes";
 const OTEL_REQUIREMENTS: &str = "aws-durable-execution-conformance-tests-otel==0.2.0";
 
 /// How examples in Rust are built: apart from the workspace, as their users build them, but with one another's
-/// dependencies.
+/// dependencies, and without taking pains. The client tests, which deploy them, build them alike.
 const EXAMPLES: [(&str, &str); 3] =
-    [("CARGO_TARGET_DIR", "target/examples"), ("CARGO_INCREMENTAL", "0"), ("CARGO_PROFILE_DEV_DEBUG", "false")];
+    [("CARGO_TARGET_DIR", "target/examples"), ("CARGO_INCREMENTAL", "0"), ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")];
 
 /// Set up and run the tests.
 #[derive(Args)]
@@ -81,7 +81,7 @@ impl Test {
         run(&cargo(), &arguments, &[])?;
         say("tests of the examples in Rust");
         for example in rust_examples()? {
-            let mut arguments = vec!["test", "--quiet", "--manifest-path", &example];
+            let mut arguments = vec!["test", "--release", "--quiet", "--manifest-path", &example];
             arguments.extend(self.filter.as_deref());
             run(&cargo(), &arguments, &EXAMPLES)?;
         }
