@@ -52,8 +52,9 @@
 //! # }
 //! ```
 //!
-//! For spans of `tracing` there is the crate `tracing-opentelemetry`; give its layer a filter that leaves out the target
-//! `everstep`, whose spans would be there twice.
+//! For spans of `tracing` there is the crate `tracing-opentelemetry`. Give its layer a filter that leaves out what the
+//! SDK tells `tracing`, or else all of them are in another trace:
+//! `.with_filter(filter_fn(|span| !span.target().starts_with("everstep")))`.
 //!
 //! # What it costs
 //!
