@@ -21,6 +21,7 @@ use crate::wire::{ErrorObject, OperationStatus, Record, Update};
 pub(crate) struct Invocation {
     pub(crate) execution_arn: String,
     pub(crate) request_id: String,
+    #[cfg_attr(not(feature = "logs"), expect(dead_code, reason = "only the log looks"))]
     pub(crate) tenant_id: Option<String>,
     pub(crate) trace_id: Option<String>,
     /// When the execution started.
@@ -34,6 +35,7 @@ pub(crate) struct Invocation {
     /// What tells the time.
     pub(crate) clock: Clock,
     /// Logs of replayed code are wanted.
+    #[cfg_attr(not(feature = "logs"), expect(dead_code, reason = "only the log looks"))]
     pub(crate) logs_replay: bool,
     /// Who looks on, in a test.
     #[cfg(feature = "test")]

@@ -43,6 +43,7 @@ impl Attempt {
 
 impl Current {
     /// Tells whether the code ran before, so that its log lines are on record. The bodies of steps never did.
+    #[cfg_attr(not(feature = "logs"), expect(dead_code, reason = "only the log looks"))]
     pub(crate) fn is_replaying(&self) -> bool {
         match &self.attempt {
             Some(attempt) if !attempt.of_context => false,
