@@ -30,8 +30,6 @@ async fn errors_of_forms_are_xml() {
         ("sts", "Action="),
         ("sts", "Action=GetFederationToken&Version=2011-06-15"),
         ("glacier", "Action=Any"),
-        ("ecr", "Action=Any"),
-        ("kms", "Action=Any"),
     ] {
         lines.push(shown(&world.exchange(&world.form(service, form)).await));
     }
@@ -44,8 +42,6 @@ async fn errors_of_forms_are_xml() {
     400 <ErrorResponse><Error><Code>MissingAction</Code><Message>The request is missing an Action: it must be a form with a member `Action`.</Message><Type>Sender</Type></Error>…</ErrorResponse>
     501 <ErrorResponse><Error><Code>NotImplemented</Code><Message>Everstep does not serve GetFederationToken yet; of STS it serves AssumeRole, GetAccessKeyInfo, GetCallerIdentity, GetSessionToken.</Message><Type>Receiver</Type></Error>…</ErrorResponse>
     501 <ErrorResponse><Error><Code>NotImplemented</Code><Message>Everstep does not serve the service `glacier`: pass it on to a real one by a table [forward.glacier] in the configuration file.</Message><Type>Receiver</Type></Error>…</ErrorResponse>
-    501 <ErrorResponse><Error><Code>NotImplemented</Code><Message>Everstep has no registry of images, because it runs none: deploy functions as zip files (PackageType Zip), or pass requests on to a real registry by a table [forward.ecr] in the configuration file.</Message><Type>Receiver</Type></Error>…</ErrorResponse>
-    501 <ErrorResponse><Error><Code>NotImplemented</Code><Message>Everstep has no keys of KMS, and encrypts nothing with them: leave them out, or pass requests on to the real service by a table [forward.kms] in the configuration file.</Message><Type>Receiver</Type></Error>…</ErrorResponse>
     403 <ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.</Message><Type>Sender</Type></Error>…</ErrorResponse>
     403 <ErrorResponse><Error><Code>MissingAuthenticationToken</Code><Message>Missing Authentication Token: sign the request with a key of this server</Message><Type>Sender</Type></Error>…</ErrorResponse>
     ");
