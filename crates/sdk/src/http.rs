@@ -5,7 +5,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
@@ -44,7 +44,8 @@ struct Address {
 
 struct Open {
     sender: http1::SendRequest<Full<Bytes>>,
-    connection: Connection,
+    /// It is dropped once it ended: whoever waits for an answer of it hears of the end only then.
+    connection: Option<Connection>,
 }
 
 impl Client {
@@ -110,7 +111,7 @@ where
     S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let (sender, connection) = http1::handshake(stream).await?;
-    Ok(Open { sender, connection: Box::pin(connection) })
+    Ok(Open { sender, connection: Some(Box::pin(connection)) })
 }
 
 /// Makes a request and reads the whole answer, while it drives the connection.
@@ -121,21 +122,14 @@ async fn exchange(open: &mut Open, request: Request<Full<Bytes>>) -> Result<Resp
         let (head, body) = sender.send_request(request).await?.into_parts();
         Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
     });
-    let mut is_over = false;
     poll_fn(|context| {
         loop {
             if let Poll::Ready(answer) = answer.as_mut().poll(context) {
                 return Poll::Ready(answer);
             }
-            // After the connection ended, the answer is there or will never be.
-            if is_over {
-                return Poll::Pending;
-            }
-            match connection.as_mut().poll(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => is_over = true,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-            }
+            let Some(running) = connection else { return Poll::Pending };
+            ready!(running.as_mut().poll(context))?;
+            *connection = None;
         }
     })
     .await
@@ -145,4 +139,62 @@ fn tls_connector() -> TlsConnector {
     let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     TlsConnector::from(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const WHOLE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    const LAST: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+    const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nok";
+    const NONE: &str = "";
+
+    async fn read_request(stream: &mut TcpStream) {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+    }
+
+    /// Answers the requests of each connection so, and then closes it.
+    async fn serve(listener: TcpListener, connections: &'static [&'static [&'static str]]) {
+        for answers in connections {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            for answer in *answers {
+                read_request(&mut stream).await;
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        }
+    }
+
+    /// Makes requests one after the other, and checks which are answered.
+    async fn check(connections: &'static [&'static [&'static str]], answered: &[bool]) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let server = tokio::spawn(serve(listener, connections));
+        for (number, is_answered) in answered.iter().enumerate() {
+            let request = Request::builder().uri("/").header("host", client.host()).body(Full::default()).unwrap();
+            let answer = tokio::time::timeout(Duration::from_secs(20), client.send(request)).await;
+            let answer = answer.expect("a request ends");
+            assert_eq!(answer.is_ok(), *is_answered, "{connections:?}, request {number}: {answer:?}");
+        }
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn connections_are_used_again_as_long_as_they_are_good() {
+        check(&[&[WHOLE, WHOLE, WHOLE]], &[true, true, true]).await;
+        check(&[&[WHOLE], &[WHOLE]], &[true, true]).await;
+        check(&[&[LAST], &[LAST]], &[true, true]).await;
+        check(&[&[WHOLE, NONE], &[WHOLE, WHOLE]], &[true, true, true]).await;
+        check(&[&[WHOLE, HALF], &[WHOLE]], &[true, false, true]).await;
+        check(&[&[HALF], &[WHOLE]], &[false, true]).await;
+        check(&[&[NONE], &[WHOLE]], &[false, true]).await;
+    }
 }
