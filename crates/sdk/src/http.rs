@@ -1,10 +1,10 @@
 //! HTTP/1.1 for the two places that a function talks to: the Runtime API, and Lambda's own.
 //!
-//! One connection is kept for each, and polled by whoever has a request on it.
+//! Connections are kept, and each is polled by whoever has a request on it.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, ready};
 
 use bytes::Bytes;
@@ -13,7 +13,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 
@@ -30,11 +29,11 @@ pub(crate) enum HttpError {
 
 type Connection = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
 
-/// A service that is spoken to over one connection.
+/// A service that is spoken to over connections that are kept.
 pub(crate) struct Client {
     address: Address,
     tls: Option<TlsConnector>,
-    idle: Mutex<Option<Open>>,
+    idle: Mutex<Vec<Open>>,
 }
 
 struct Address {
@@ -73,11 +72,11 @@ impl Client {
 
     /// Makes a request. A connection that the service closed meanwhile is opened anew, once.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, HttpError> {
-        let mut idle = self.idle.lock().await;
-        if let Some(mut open) = idle.take().filter(|open| !open.sender.is_closed()) {
+        let kept = self.idle().pop().filter(|open| !open.sender.is_closed());
+        if let Some(mut open) = kept {
             match exchange(&mut open, request.clone()).await {
                 Ok(response) => {
-                    *idle = Some(open);
+                    self.idle().push(open);
                     return Ok(response);
                 }
                 // The service may close an idle connection; that it did shows only now.
@@ -87,8 +86,12 @@ impl Client {
         }
         let mut open = self.connect().await?;
         let response = exchange(&mut open, request).await?;
-        *idle = Some(open);
+        self.idle().push(open);
         Ok(response)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Open>> {
+        self.idle.lock().expect("nothing panics here")
     }
 
     async fn connect(&self) -> Result<Open, HttpError> {
@@ -196,5 +199,26 @@ mod tests {
         check(&[&[WHOLE, HALF], &[WHOLE]], &[true, false, true]).await;
         check(&[&[HALF], &[WHOLE]], &[false, true]).await;
         check(&[&[NONE], &[WHOLE]], &[false, true]).await;
+    }
+
+    #[tokio::test]
+    async fn a_request_does_not_wait_for_the_answer_to_another() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let both = async {
+            let mut streams = [listener.accept().await.unwrap().0, listener.accept().await.unwrap().0];
+            for stream in &mut streams {
+                read_request(stream).await;
+            }
+            for stream in &mut streams {
+                stream.write_all(WHOLE.as_bytes()).await.unwrap();
+            }
+            streams
+        };
+        let send =
+            || client.send(Request::builder().uri("/").header("host", client.host()).body(Full::default()).unwrap());
+        let all = async { tokio::join!(send(), send(), both) };
+        let (first, second, _) = tokio::time::timeout(Duration::from_secs(20), all).await.expect("both are sent");
+        assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
     }
 }
