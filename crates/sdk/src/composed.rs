@@ -64,7 +64,7 @@ fn over(
                 trace_id: context.xray_trace_id,
                 tenant_id: context.tenant_id,
                 #[cfg(feature = "test")]
-                bodies: Arc::default(),
+                witness: Arc::default(),
             };
             match function.invoke(api.as_ref(), invocation, event.to_string().as_bytes()).await {
                 Ok(answer) => Ok(serde_json::to_value(answer).expect("shapes serialise")),
