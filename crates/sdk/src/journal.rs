@@ -153,10 +153,7 @@ impl Journal {
         if urgent {
             state.urgent = ticket;
         }
-        // The driver looks at the queue after it polled the handler; somebody else may have been polled.
-        if let Some(driver) = state.driver.take() {
-            driver.wake();
-        }
+        state.wake_driver();
         Ticket(ticket)
     }
 
@@ -193,9 +190,7 @@ impl Journal {
     pub(crate) fn stop(&self, fatal: Fatal) {
         let mut state = self.state();
         state.fatal.get_or_insert(fatal);
-        if let Some(driver) = state.driver.take() {
-            driver.wake();
-        }
+        state.wake_driver();
     }
 
     /// Returns why user code was stopped.
@@ -208,7 +203,7 @@ impl Journal {
         self.state().closed = true;
     }
 
-    /// Sets whom to wake if something is queued while the handler is not polled by the driver.
+    /// Sets whom to wake if something changes while the handler is not polled by the driver.
     pub(crate) fn watch(&self, driver: Option<&Waker>) {
         self.state().driver = driver.cloned();
     }
@@ -282,6 +277,13 @@ impl Journal {
 }
 
 impl State {
+    /// The driver looks at everything after it polled the handler; but somebody else may have been polled.
+    fn wake_driver(&self) {
+        if let Some(driver) = &self.driver {
+            driver.wake_by_ref();
+        }
+    }
+
     fn park(&mut self, id: &OperationId, due: Option<SystemTime>) {
         self.unpark(id);
         self.parked.insert(id.clone(), due);
@@ -317,6 +319,7 @@ impl<'a> Parked<'a> {
         let mut state = journal.state();
         let due = state.records.get(id).and_then(|record| record.due());
         state.park(id, due);
+        state.wake_driver();
         drop(state);
         Self { journal, id }
     }

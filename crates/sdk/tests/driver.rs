@@ -378,3 +378,29 @@ async fn state_comes_in_pages() {
     // More than the 5 MiB that an event holds; without the rest the bodies would run again.
     check(large, STEPS, 2, HOUR).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_on_another_task_is_seen_to() {
+    let step = async |count: Count, mut ctx: Context| {
+        let slow = ctx.step("slow", move |_| {
+            let count = count.clone();
+            async move {
+                sleep(SECOND).await?;
+                count.add()
+            }
+        });
+        tokio::spawn(slow.into_future()).await??;
+        Ok(())
+    };
+    check(step, 1, 1, Duration::ZERO).await;
+    let wait = async |_: Count, mut ctx: Context| {
+        let wait = ctx.wait("wait", HOUR);
+        let later = async {
+            sleep(3 * SECOND).await?;
+            Ok::<_, Error>(wait.await?)
+        };
+        tokio::spawn(later).await??;
+        Ok(())
+    };
+    check(wait, 0, 2, HOUR).await;
+}
