@@ -153,8 +153,12 @@ impl<'a> Pump<'a> {
             return if load.queued_since.is_some() { Pumped::Busy } else { Pumped::Idle };
         }
         self.alarm = None;
-        if load.queued_since.is_none() {
-            self.refresh = self.refresh.map(|(_, delay)| (Instant::now() + delay, (delay * 2).min(REFRESH_MAX)));
+        let was_due = self.journal.asked(self.service.now());
+        if was_due || load.queued_since.is_none() {
+            self.refresh = self.refresh.map(|(_, delay)| {
+                let delay = if was_due { REFRESH_FIRST } else { delay };
+                (Instant::now() + delay, (delay * 2).min(REFRESH_MAX))
+            });
         }
         self.send();
         let Some(call) = &mut self.call else { return Pumped::Withdrawn };
@@ -343,5 +347,70 @@ impl Wake for Wakes {
         if let Some(driver) = self.driver.lock().expect("nothing panics here").as_ref() {
             driver.wake_by_ref();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::atomic::AtomicUsize;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::journal::Invocation;
+    use crate::plugin::Plugins;
+    use crate::service::ServiceFuture;
+    use crate::wire::Page;
+
+    /// A service whose timers never fire.
+    #[derive(Default)]
+    struct Late {
+        asked: AtomicUsize,
+    }
+
+    impl Service for Late {
+        fn checkpoint<'a>(&'a self, _: &'a str, _: &'a CheckpointRequest) -> ServiceFuture<'a, CheckpointResponse> {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                self.asked.fetch_add(1, Ordering::Relaxed);
+                Ok(CheckpointResponse { checkpoint_token: Some("t".into()), new_execution_state: Page::default() })
+            })
+        }
+
+        fn state<'a>(&'a self, _: &'a str, _: &'a str, _: &'a str) -> ServiceFuture<'a, Page> {
+            unreachable!("everything is on the first page")
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_late_is_asked_after_ever_less_often() {
+        let record = r#"{"Id":"a","Type":"WAIT","Status":"STARTED","WaitDetails":{"ScheduledEndTimestamp":1}}"#;
+        let now = SystemTime::now();
+        let invocation = Invocation {
+            execution_arn: "arn".into(),
+            request_id: "r".into(),
+            tenant_id: None,
+            trace_id: None,
+            started_at: now,
+            deadline: now + Duration::from_secs(900),
+            is_first: false,
+            updated: HashSet::new(),
+            clock: Clock::default(),
+            logs_replay: false,
+            #[cfg(feature = "test")]
+            witness: Arc::default(),
+        };
+        let journal = Journal::new(invocation, Plugins::default(), vec![serde_json::from_str(record).unwrap()]);
+        let service = Late::default();
+        let id = "a".into();
+        let handler = async {
+            let _running = journal.executing();
+            tokio::time::timeout(Duration::from_secs(10), journal.settled(&id)).await
+        };
+        let rest = drive(&journal, &mut Pump::new(&journal, &service, "t".into()), handler).await;
+        assert!(matches!(rest, Rest::Ended(Err(_))), "{rest:?}");
+        // At once, and after 1, 3 and 7 seconds.
+        assert_eq!(service.asked.load(Ordering::Relaxed), 4);
     }
 }

@@ -86,7 +86,7 @@ struct State {
     /// Who waits for an operation. There is one future of each, so one waker.
     wakers: HashMap<OperationId, Waker>,
     executing: usize,
-    /// Who waits for the service, and when it goes on by itself; and the same by time.
+    /// Who waits for the service, and when it goes on by itself; and by time those that were not asked after since.
     parked: HashMap<OperationId, Option<SystemTime>>,
     due: BTreeSet<(SystemTime, OperationId)>,
     fatal: Option<Fatal>,
@@ -218,6 +218,18 @@ impl Journal {
             urgent: state.urgent > state.sent,
             full: state.queue.len() >= UPDATES_MAX || state.queued_bytes >= UPDATE_BYTES_MAX,
         }
+    }
+
+    /// The service is asked at this time. It need not be asked at once again for what was due by then; returns whether
+    /// something was.
+    pub(crate) fn asked(&self, now: SystemTime) -> bool {
+        let mut state = self.state();
+        let mut was_due = false;
+        while state.due.first().is_some_and(|(due, _)| *due <= now) {
+            state.due.pop_first();
+            was_due = true;
+        }
+        was_due
     }
 
     /// Takes as many updates as one checkpoint may hold.
