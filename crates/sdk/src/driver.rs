@@ -54,7 +54,8 @@ pub(crate) async fn drive<'a, F: Future>(
                 foreign = ForeignAwait::default();
                 journal.watch(None);
                 if let Poll::Ready(output) = handler.as_mut().poll(&mut Context::from_waker(&waker)) {
-                    return Poll::Ready(Rest::Ended(output));
+                    // Nothing that it ends with counts if it must not go on.
+                    return Poll::Ready(journal.fatal().map_or(Rest::Ended(output), Rest::Stopped));
                 }
                 journal.watch(Some(context.waker()));
             }

@@ -125,3 +125,23 @@ async fn it_cannot_be_caught() {
     });
     check(&message.await, "operation 1 is on record as");
 }
+
+#[tokio::test]
+async fn a_handler_that_ends_at_once_does_not_hide_it() {
+    let began = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let handler = move |_: (), mut ctx: Context| {
+        let again = began.swap(true, std::sync::atomic::Ordering::Relaxed);
+        async move {
+            let step = ctx.step(if again { "renamed" } else { "step" }, async |_| Ok(()));
+            let wait = ctx.wait("wait", std::time::Duration::from_secs(1));
+            if again {
+                tokio::select! { biased; result = step.into_future() => result?, () = std::future::ready(()) => {} }
+                return Ok::<_, everstep::Error>(());
+            }
+            step.await?;
+            Ok(wait.await?)
+        }
+    };
+    let run = test(handler).start(()).finish().await;
+    assert_eq!(run.error().and_then(|error| error.error_type.as_deref()), Some("NonDeterministicExecutionError"));
+}
