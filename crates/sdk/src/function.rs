@@ -169,7 +169,7 @@ impl Function {
             Rest::Ended(Err(panic)) => Err(Error::of_panic(panic.as_ref())),
         };
         let (change, answer) = match result {
-            Ok(result) if result.len() > RESULT_BYTES_MAX => {
+            Ok(result) if bytes_in_answer(&result) > RESULT_BYTES_MAX => {
                 (Some(Change::succeed(Some(result))), Answer::Succeeded { result: String::new() })
             }
             Ok(result) => (None, Answer::Succeeded { result }),
@@ -283,6 +283,16 @@ fn invocation_info<'a>(
     }
 }
 
+/// Returns how many bytes a text takes in an answer, which is JSON.
+fn bytes_in_answer(text: &str) -> usize {
+    let bytes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        0x20.. => 1,
+    });
+    bytes.sum()
+}
+
 /// Shortens an error to what the service takes: first the stack goes, then the data, then the end of the message.
 fn truncated(mut error: ErrorObject) -> ErrorObject {
     let bytes = |error: &ErrorObject| Change::fail(error.clone()).bytes();
@@ -303,6 +313,13 @@ fn truncated(mut error: ErrorObject) -> ErrorObject {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_counted_as_they_are_in_an_answer() {
+        for text in ["", "plain", "[\"a\",\"b\\n\"]", "é\u{1f600}", "\0\u{1}\u{8}\t\n\u{c}\r\u{1f} \u{7f}\\/"] {
+            assert_eq!(bytes_in_answer(text) + 2, serde_json::to_string(text).unwrap().len(), "{text:?}");
+        }
+    }
 
     #[test]
     fn errors_are_shortened_to_what_is_taken() {

@@ -14,7 +14,8 @@ pub(crate) const STATE_ITEMS_MAX: u32 = 1000;
 /// Bytes beyond which a context's result is not kept, but made anew from its operations. Source: AWS's SDKs.
 pub(crate) const CONTEXT_RESULT_BYTES_MAX: usize = 256 * 1024;
 
-/// Bytes beyond which a result is checkpointed and not returned. Source: AWS's SDKs.
+/// Bytes, as they are in the answer, beyond which a result is checkpointed and not returned. Source: AWS's SDKs, and
+/// Lambda's limit of 6 MB for an answer.
 pub(crate) const RESULT_BYTES_MAX: usize = 6 * 1024 * 1024 - 50;
 
 /// Characters of an operation's name. Source: Lambda API, `OperationName`.
