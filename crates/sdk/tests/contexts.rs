@@ -1,11 +1,12 @@
 //! Contexts: what is told of them, what is not any more once they ended, and what is made anew.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use everstep::testing::{Run, replay, test};
+use everstep::testing::{Attempt, Run, replay, test};
 use everstep::{Context, Error, OperationStatus, Result};
+use tokio::sync::Notify;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -168,4 +169,48 @@ async fn a_large_result_of_an_execution_is_checkpointed() {
     // The quotes around the text take a byte more each in the answer.
     check(RESULT_BYTES_MAX - 2, &[]).await;
     check(RESULT_BYTES_MAX - 1, &["SUCCEED execution"]).await;
+}
+
+#[tokio::test]
+async fn who_was_first_is_on_record_before_anybody_sees_it() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&seen);
+    let first_of_two = move |_: (), mut ctx: Context| {
+        let seen = Arc::clone(&kept);
+        async move {
+            // `b` is short and ends first, and the last step of `a` ends with it.
+            let (b_may_end, b_ended) = &Default::default();
+            let batch = ctx
+                .map("first", ["a", "b"], async |mut ctx, name| {
+                    let (b_may_end, b_ended): (&Notify, &Notify) = (b_may_end, b_ended);
+                    if name == "a" {
+                        ctx.step("a1", async |_| Ok(())).await?;
+                    }
+                    let body = async |_| {
+                        if name == "a" {
+                            b_may_end.notify_one();
+                            b_ended.notified().await;
+                        } else {
+                            b_may_end.notified().await;
+                            b_ended.notify_one();
+                        }
+                        Ok(name.to_owned())
+                    };
+                    Ok(ctx.step(name, body).await?)
+                })
+                .item_names(|_, name| format!("branch {name}"))
+                .min_successful(1)
+                .await?;
+            let first = batch.into_succeeded();
+            let body = async |_| {
+                seen.lock().unwrap().push(first.clone());
+                Ok(())
+            };
+            ctx.step("use", body).await?;
+            Ok::<_, Error>(())
+        }
+    };
+    let run = test(first_of_two).crash_after("branch b", Attempt::Body).start(()).finish().await;
+    assert_eq!(run.error(), None);
+    assert_eq!(seen.lock().unwrap().len(), 1, "{seen:?} {:?}", run.checkpoints());
 }

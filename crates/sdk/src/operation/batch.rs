@@ -234,7 +234,9 @@ async fn run<'a>(
                 Some(summary) => remake(&scope, branch, tasks, rules, &summary).await?,
                 None => run_branches(&scope, branch, tasks, rules).await,
             };
-            let produced = Produced { text: write(&outcomes)?, summary: outcomes.summary(operation.kind.sub_type) };
+            let by_chance = outcomes.reason != CompletionReason::AllCompleted;
+            let summary = outcomes.summary(operation.kind.sub_type);
+            let produced = Produced { text: write(&outcomes)?, summary, by_chance };
             *made = Some(outcomes);
             Ok(produced)
         }
@@ -313,7 +315,7 @@ async fn run_branch(
     }
     let text = run_context(&operation, nesting, |scope, _| {
         let branch = (task.run)(Context::new(scope), Arc::clone(&operation));
-        async move { Ok(Produced { text: branch.await?, summary: String::new() }) }
+        async move { Ok(Produced { text: branch.await?, summary: String::new(), by_chance: false }) }
     });
     match text.await {
         Ok(text) => (index, Outcome::Succeeded(text.unwrap_or_else(|| "null".to_owned()))),

@@ -100,7 +100,7 @@ where
                 let value = body(Context::new(scope)).await?;
                 let text = operation.encode(&serdes, &value).map_err(crate::error::Error::from_object)?;
                 let summary = summary.map(|summarize| summarize(&value)).unwrap_or_default();
-                Ok(Produced { text, summary })
+                Ok(Produced { text, summary, by_chance: false })
             });
             let text = text.await?;
             Ok(operation.decode(&serdes, text.as_deref()).await)
@@ -120,6 +120,8 @@ pub(super) struct Produced {
     pub(super) text: String,
     /// What is kept of the result if it is too large.
     pub(super) summary: String,
+    /// Another run might give another result, because it went by who was first.
+    pub(super) by_chance: bool,
 }
 
 /// Runs a context to the text of its result. The body is given its scope and, if its result is made anew, the summary
@@ -165,17 +167,18 @@ async fn run_nested<Fut: Future<Output = Result<Produced>>>(
     let result = attempt(operation, &scope, body(Arc::clone(&scope), None)).await;
     // From here on nothing in it is told any more: what it did not wait for stays as it is.
     scope.close();
+    let by_chance = result.as_ref().is_ok_and(|produced| produced.by_chance);
     let (change, result) = match result {
-        Ok(Produced { text, summary }) if text.len() > CONTEXT_RESULT_BYTES_MAX => {
+        Ok(Produced { text, summary, .. }) if text.len() > CONTEXT_RESULT_BYTES_MAX => {
             let context_options = Some(ContextOptions { replay_children: true });
             (Change { context_options, ..Change::succeed(Some(summary)) }, Ok(Some(text)))
         }
         Ok(Produced { text, .. }) => (Change::succeed(Some(text.clone())), Ok(Some(text))),
         Err(error) => (Change::fail(error.clone()), Err(error)),
     };
-    // Without operations it is a step in effect: the next one may see its value before it is on record. And plugins are
-    // to see the record of the end.
-    if scope.is_empty() || !operation.journal().plugins.is_empty() {
+    // The next operation must not see a value before it is on record if it would not be the same again: without
+    // operations it is a step in effect. And plugins are to see the record of the end.
+    if by_chance || scope.is_empty() || !operation.journal().plugins.is_empty() {
         operation.send(change).await;
     } else {
         operation.queue(change).await;

@@ -67,7 +67,7 @@ impl<'a, O: Operations<'a>> IntoFuture for Race<'a, O> {
             let text = run_context(&operation, Nesting::Nested, |_, _| async {
                 let (index, result) = poll_fn(|context| poll_first(&mut racers, context)).await;
                 first = Some(result);
-                Ok(Produced { text: index.to_string(), summary: String::new() })
+                Ok(Produced { text: index.to_string(), summary: String::new(), by_chance: true })
             })
             .await?;
             if let Some(result) = first {

@@ -128,7 +128,7 @@ where
                 let body = |step| submit(SubmitContext { callback_id: id.clone(), step });
                 let (semantics, result) = (Semantics::AtLeastOnce, std::marker::PhantomData);
                 Step { operation: submitter, body, semantics, retry, serdes: Json, result }.run().await?;
-                Ok(Produced { text: callback.result().await?, summary: String::new() })
+                Ok(Produced { text: callback.result().await?, summary: String::new(), by_chance: false })
             });
             let text = text.await?;
             Ok(operation.read(&read, text.as_deref()).await)
