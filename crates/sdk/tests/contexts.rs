@@ -214,3 +214,15 @@ async fn who_was_first_is_on_record_before_anybody_sees_it() {
     assert_eq!(run.error(), None);
     assert_eq!(seen.lock().unwrap().len(), 1, "{seen:?} {:?}", run.checkpoints());
 }
+
+#[tokio::test]
+async fn a_rule_is_asked_after_a_branch() {
+    async fn rule(_: (), mut ctx: Context) -> Result<usize> {
+        let batch = ctx
+            .map("two", [1, 2], async |mut ctx, n: u32| Ok(ctx.step(None, async |_| Ok(n)).await?))
+            .until(|progress| (progress.succeeded >= progress.failed).then_some(true))
+            .await?;
+        Ok(batch.success_count())
+    }
+    assert_eq!(test(rule).start(()).finish().await.result::<usize>().unwrap(), 1);
+}

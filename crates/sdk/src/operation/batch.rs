@@ -325,14 +325,13 @@ async fn run_branch(
 
 impl Rules<'_> {
     fn verdict(&self, progress: Progress) -> Option<CompletionReason> {
+        let ended = progress.succeeded + progress.failed;
         match &self.until {
             None => self.completion.verdict(progress),
-            Some(decide) => match decide(&progress) {
+            Some(decide) => match Some(&progress).filter(|_| ended > 0).and_then(decide) {
                 Some(true) => Some(CompletionReason::CustomCompletionSucceeded),
                 Some(false) => Some(CompletionReason::CustomCompletionFailed),
-                None => {
-                    (progress.succeeded + progress.failed == progress.total).then_some(CompletionReason::AllCompleted)
-                }
+                None => (ended == progress.total).then_some(CompletionReason::AllCompleted),
             },
         }
     }
