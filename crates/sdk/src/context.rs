@@ -31,7 +31,8 @@ impl Context {
     }
 
     /// Returns the time at which the last operation of this context ended, or else the execution began: the same on
-    /// every replay.
+    /// every replay. Operations that are contexts themselves, such as [`child`](Self::child) or [`map`](Self::map), do
+    /// not count: the handler goes on before the service has recorded their end.
     pub fn now(&self) -> SystemTime {
         self.scope.now()
     }

@@ -48,6 +48,8 @@ pub(crate) struct Operation {
     pub(crate) path: Path,
     pub(crate) name: Name,
     pub(crate) kind: Kind,
+    /// The context's time when it was called.
+    pub(crate) called_at: SystemTime,
     /// Plugins know that it began.
     announced: AtomicBool,
 }
@@ -69,7 +71,8 @@ impl Operation {
         let id = path.id();
         #[cfg(feature = "test")]
         scope.journal.invocation.witness.called(&id, &path);
-        Self { scope: Arc::clone(scope), id, path, name, kind, announced: AtomicBool::new(false) }
+        let (scope, called_at) = (Arc::clone(scope), scope.now());
+        Self { scope, id, path, name, kind, called_at, announced: AtomicBool::new(false) }
     }
 
     /// Returns what is recorded about it. If its context ended without it, or the record is about another operation, the
@@ -136,7 +139,9 @@ impl Operation {
 
     /// The operation is over for the handler.
     pub(crate) fn passed(&self) {
-        let record = self.journal().record(&self.id);
+        // The handler goes on before it is known when a context ended.
+        let is_timed = self.kind.operation_type != OperationType::Context;
+        let record = self.journal().record(&self.id).filter(|_| is_timed);
         self.scope.passed(record.and_then(|record| record.end_timestamp));
     }
 

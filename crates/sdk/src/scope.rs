@@ -20,7 +20,7 @@ pub(crate) struct Scope {
     minted: AtomicU32,
     replaying: AtomicBool,
     closed: AtomicBool,
-    /// The end of the last operation that ended, in milliseconds since the epoch.
+    /// The end of the last operation that ended, contexts left aside, in milliseconds since the epoch.
     now: AtomicU64,
 }
 
@@ -40,15 +40,21 @@ impl Scope {
         Arc::new(Self::new(journal, None, Path::default(), None, false, millis(started_at)))
     }
 
-    /// Opens the context of the operation at `path`.
-    pub(crate) fn open(self: &Arc<Self>, path: &Path, id: &OperationId, nesting: Nesting, sealed: bool) -> Arc<Self> {
+    /// Opens the context of the operation at `path`, in which it is `now` at first.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        path: &Path,
+        id: &OperationId,
+        nesting: Nesting,
+        sealed: bool,
+        now: SystemTime,
+    ) -> Arc<Self> {
         let parent = match nesting {
             Nesting::Nested => Some(id.clone()),
             Nesting::Virtual => self.parent.clone(),
         };
         let (journal, outer) = (Arc::clone(&self.journal), Some(Arc::clone(self)));
-        let now = self.now.load(Ordering::Relaxed);
-        Arc::new(Self::new(journal, outer, path.clone(), parent, sealed || self.sealed, now))
+        Arc::new(Self::new(journal, outer, path.clone(), parent, sealed || self.sealed, millis(now)))
     }
 
     fn new(
@@ -114,7 +120,7 @@ impl Scope {
         self.closed.load(Ordering::Relaxed) || self.outer.as_ref().is_some_and(|outer| outer.is_closed())
     }
 
-    /// Returns the time at which the last of its operations ended: the same on every replay.
+    /// Returns the time at which the last of its operations ended, contexts left aside: the same on every replay.
     pub(crate) fn now(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.now.load(Ordering::Relaxed))
     }

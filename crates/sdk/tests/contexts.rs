@@ -226,3 +226,28 @@ async fn a_rule_is_asked_after_a_branch() {
     }
     assert_eq!(test(rule).start(()).finish().await.result::<usize>().unwrap(), 1);
 }
+
+#[tokio::test]
+async fn the_time_of_a_context_is_the_same_whenever_it_is_replayed() {
+    let seen = Arc::new(Mutex::new([Vec::new(), Vec::new()]));
+    let kept = Arc::clone(&seen);
+    let handler = move |_: (), mut ctx: Context| {
+        let seen = Arc::clone(&kept);
+        async move {
+            ctx.child("before", async |mut ctx| Ok(ctx.wait("inside", SECOND).await?)).await?;
+            seen.lock().unwrap()[0].push(ctx.now());
+            let wait = ctx.wait("beside", HOUR);
+            let child = ctx.child("child", async |mut ctx| {
+                seen.lock().unwrap()[1].push(ctx.now());
+                Ok(ctx.wait("inside", 2 * HOUR).await?)
+            });
+            tokio::try_join!(wait.into_future(), child.into_future())?;
+            Ok::<_, Error>(())
+        }
+    };
+    assert_eq!(test(handler).start(()).finish().await.error(), None);
+    for times in &mut *seen.lock().unwrap() {
+        times.dedup();
+        assert_eq!(times.len(), 1, "{times:?}");
+    }
+}

@@ -163,7 +163,7 @@ async fn run_nested<Fut: Future<Output = Result<Produced>>>(
     if operation.journal().record(&operation.id).is_none() {
         operation.queue(Change::start()).await;
     }
-    let scope = operation.scope.open(&operation.path, &operation.id, Nesting::Nested, false);
+    let scope = operation.scope.open(&operation.path, &operation.id, Nesting::Nested, false, operation.called_at);
     let result = attempt(operation, &scope, body(Arc::clone(&scope), None)).await;
     // From here on nothing in it is told any more: what it did not wait for stays as it is.
     scope.close();
@@ -192,7 +192,7 @@ async fn remake<Fut: Future<Output = Result<Produced>>>(
     summary: Option<String>,
     body: impl FnOnce(Arc<Scope>, Option<String>) -> Fut,
 ) -> Result<String, ErrorObject> {
-    let scope = operation.scope.open(&operation.path, &operation.id, Nesting::Nested, true);
+    let scope = operation.scope.open(&operation.path, &operation.id, Nesting::Nested, true, operation.called_at);
     match attempt(operation, &scope, body(Arc::clone(&scope), summary)).await {
         Ok(Produced { text, .. }) => Ok(text),
         Err(error) => {
@@ -215,7 +215,7 @@ async fn run_virtual<Fut: Future<Output = Result<Produced>>>(
         let difference = operation.contradiction("a context of its own", "it as a flat one");
         operation.stop::<()>(Fatal::Fail(difference)).await;
     }
-    let scope = operation.scope.open(&operation.path, &operation.id, Nesting::Virtual, false);
+    let scope = operation.scope.open(&operation.path, &operation.id, Nesting::Virtual, false, operation.called_at);
     operation.announce(None, scope.is_replaying());
     let result = attempt(operation, &scope, body(Arc::clone(&scope), None)).await;
     scope.close();
