@@ -122,18 +122,20 @@ impl<'a> Pump<'a> {
         Self { journal, service, token: Some(token), call: None, alarm: None, refresh: None }
     }
 
-    /// Sends everything that is queued.
+    /// Sends everything that is queued, and tells whether that was possible: the service may want no more of this
+    /// invocation.
     ///
     /// # Errors
-    /// Why the service did not take it. Nothing is queued in an invocation that it wants no more of.
-    pub(crate) async fn flush(&mut self) -> Result<(), Fatal> {
+    /// Why the service did not take it.
+    pub(crate) async fn flush(&mut self) -> Result<bool, Fatal> {
         std::future::poll_fn(|context| {
             loop {
                 let load = Load { urgent: true, executing: 0, ..self.journal.load() };
                 match self.poll(context, &load) {
                     Pumped::Merged => {}
                     Pumped::Busy => return Poll::Pending,
-                    Pumped::Idle | Pumped::Withdrawn => return Poll::Ready(Ok(())),
+                    Pumped::Idle => return Poll::Ready(Ok(true)),
+                    Pumped::Withdrawn => return Poll::Ready(Ok(self.journal.load().queued_since.is_none())),
                     Pumped::Failed(fatal) => return Poll::Ready(Err(fatal)),
                 }
             }

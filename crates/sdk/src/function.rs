@@ -182,7 +182,9 @@ impl Function {
         }
         journal.close();
         match pump.flush().await {
-            Ok(()) => Ok(answer),
+            Ok(true) => Ok(answer),
+            // What is not on record is told by the next invocation.
+            Ok(false) => Ok(Answer::Pending),
             Err(fatal) => conclude(fatal),
         }
     }
@@ -312,7 +314,57 @@ fn truncated(mut error: ErrorObject) -> ErrorObject {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::service::ServiceFuture;
+    use crate::wire::{CheckpointRequest, CheckpointResponse, Page};
+
+    /// A service that gives this token for each checkpoint.
+    struct Giving(Option<&'static str>);
+
+    impl Service for Giving {
+        fn checkpoint<'a>(&'a self, _: &'a str, _: &'a CheckpointRequest) -> ServiceFuture<'a, CheckpointResponse> {
+            let checkpoint_token = self.0.map(str::to_owned);
+            Box::pin(async { Ok(CheckpointResponse { checkpoint_token, new_execution_state: Page::default() }) })
+        }
+
+        fn state<'a>(&'a self, _: &'a str, _: &'a str, _: &'a str) -> ServiceFuture<'a, Page> {
+            unreachable!("everything is on the first page")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_result_that_was_not_taken_is_no_success() {
+        async fn large(_: (), mut ctx: Context) -> Result<String> {
+            // Its end is queued, and goes before the result.
+            ctx.child("child", async |mut ctx| {
+                drop(ctx.step("unused", async |_| Ok(())));
+                Ok(())
+            })
+            .await?;
+            Ok("x".repeat(RESULT_BYTES_MAX))
+        }
+        let check = async |token, expected: Answer| {
+            let execution = json!({"Id": "e", "Type": "EXECUTION", "Status": "STARTED"});
+            let state = json!({"Operations": [execution]});
+            let event = json!({"DurableExecutionArn": "arn", "CheckpointToken": "t", "InitialExecutionState": state});
+            let lambda = LambdaInvocation {
+                request_id: "r".into(),
+                deadline: SystemTime::now() + Duration::from_secs(900),
+                trace_id: None,
+                tenant_id: None,
+                #[cfg(feature = "test")]
+                witness: Arc::default(),
+            };
+            let answer = Function::new(large).invoke(&Giving(token), lambda, event.to_string().as_bytes()).await;
+            assert_eq!(answer, Ok(expected));
+        };
+        check(Some("t"), Answer::Succeeded { result: String::new() }).await;
+        check(None, Answer::Pending).await;
+    }
 
     #[test]
     fn bytes_are_counted_as_they_are_in_an_answer() {
