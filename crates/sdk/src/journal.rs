@@ -3,7 +3,7 @@
 //!
 //! Operations write to it and wait on it; the `driver` sends what is queued and merges what comes back. It does no I/O.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
@@ -73,7 +73,7 @@ pub(crate) struct Journal {
 #[derive(Default)]
 struct State {
     records: HashMap<OperationId, Arc<Record>>,
-    queue: Vec<Update>,
+    queue: VecDeque<Update>,
     queued_bytes: usize,
     /// How many updates were ever queued, handed to the driver, and taken by the service.
     queued: u64,
@@ -146,7 +146,7 @@ impl Journal {
             return Ticket(u64::MAX);
         }
         state.queued_bytes += update.change.bytes();
-        state.queue.push(update);
+        state.queue.push_back(update);
         state.queued += 1;
         state.queued_since.get_or_insert_with(Instant::now);
         let ticket = state.queued;
@@ -242,8 +242,7 @@ impl Journal {
             first || bytes <= UPDATE_BYTES_MAX
         });
         let count = fits.count();
-        let rest = state.queue.split_off(count);
-        let batch = std::mem::replace(&mut state.queue, rest);
+        let batch: Vec<_> = state.queue.drain(..count).collect();
         state.sent += batch.len() as u64;
         state.queued_bytes -= batch.iter().map(|update| update.change.bytes()).sum::<usize>();
         state.queued_since = (!state.queue.is_empty()).then(Instant::now);
