@@ -234,13 +234,12 @@ impl Objects {
 
     async fn put_bucket(&self, name: &str, bucket: Bucket) -> Result<(), Error> {
         let _gate = self.gate.write().await;
-        if let Some(document) = self.catalog.get(Kind::Bucket, name).await? {
-            if !read::<Bucket>(name, &document)?.born {
-                return Err(Error::BucketExists(name.into()));
-            }
-            // What the server was born with gives way; what is in it stays.
-            self.catalog.put(Kind::Bucket, name, Some(document.revision), write(&bucket)).await?;
-            return Ok(());
+        match self.bucket(name).await {
+            // What the server was born with gives way; what is in it and what was set on it stay.
+            Ok(known) if known.born => return self.change_bucket(name, |known| known.born = false).await,
+            Ok(_) => return Err(Error::BucketExists(name.into())),
+            Err(Error::NoSuchBucket(_)) => {}
+            Err(error) => return Err(error),
         }
         if self.catalog.list(Kind::Bucket, None, BUCKETS_MAX).await?.len() == BUCKETS_MAX {
             return Err(Error::TooManyBuckets);

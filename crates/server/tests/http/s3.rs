@@ -1,6 +1,7 @@
 //! Amazon S3 on the wire: what clients seldom send, and what a stranger might.
 
 use insta::assert_snapshot;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::world::{Answer, Signer, Wire, World};
@@ -167,6 +168,22 @@ async fn buckets_are_there_after_a_restart_and_the_first_one_stays_deleted() {
     assert_eq!(world.s3("GET", "/bucket/k", &[], b"").await.body, b"content");
     let listed = world.s3("GET", "/", &[], b"").await;
     assert!(!String::from_utf8_lossy(&listed.body).contains("cdk-hnb659fds"));
+}
+
+#[tokio::test]
+async fn who_creates_the_first_bucket_keeps_what_was_set_on_it() {
+    let world = World::new().await;
+    let bucket = "/cdk-hnb659fds-assets-123456789012-us-east-1";
+    let arn = "arn:aws:s3:::cdk-hnb659fds-assets-123456789012-us-east-1/*";
+    let statement = json!({"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": arn});
+    let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+    let versioning = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    assert_eq!(code(&world.s3("PUT", &format!("{bucket}?policy"), &[], policy.as_bytes()).await), "204 ok");
+    assert_eq!(code(&world.s3("PUT", &format!("{bucket}?versioning"), &[], versioning).await), "200 ok");
+    assert_eq!(code(&world.s3("PUT", bucket, &[], b"").await), "200 ok");
+    assert_eq!(world.s3("GET", &format!("{bucket}?policy"), &[], b"").await.body, policy.as_bytes());
+    let kept = world.s3("GET", &format!("{bucket}?versioning"), &[], b"").await;
+    assert!(String::from_utf8_lossy(&kept.body).contains("<Status>Enabled</Status>"), "{kept:?}");
 }
 
 #[tokio::test]
