@@ -22,7 +22,7 @@ const HORIZON_ITEMS_MAX: usize = 10_000;
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Runs until `stop` turns true: recovers what the last server lost, then does what is due. What breaks after
+    /// Runs until `stop` turns true, or nobody is left who could turn it: recovers what the last server lost, then does what is due. What breaks after
     /// that is left as it is, and recovered at the next start.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         self.recover().await;
@@ -40,7 +40,7 @@ impl Engine {
             tokio::select! {
                 () = self.clock.sleep_until(next) => {}
                 () = self.schedule.changed() => {}
-                _ = stop.changed() => {}
+                changed = stop.changed() => if changed.is_err() { break },
             }
         }
         self.stopping.store(true, Ordering::Release);

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::functions::place;
 use crate::store::{Call, Fault};
-use crate::world::{DAY, LONG, Node, World, on_every_store};
+use crate::world::{DAY, LONG, Node, World, on_every_store, patiently};
 
 fn tell_sleeper(world: &World) {
     world.scripts.durable(
@@ -403,6 +403,16 @@ async fn invocation_that_begins_while_the_next_wake_up_is_looked_for_is_work() {
         };
         let (found, _node) = tokio::join!(looking.engine.next_wake_up(), begin);
         assert!(matches!(found.unwrap(), NextWakeUp::AtWork(Some(found)) if found == id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn task_loop_whose_owner_is_gone_ends() {
+    on_every_store(async |world| {
+        let (stop, stopped) = watch::channel(false);
+        drop(stop);
+        patiently("the end of the task loop", world.idle_node().engine.clone().run(stopped)).await;
     })
     .await;
 }
