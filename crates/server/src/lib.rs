@@ -72,7 +72,7 @@ use objects::Objects;
 use parameters::Parameters;
 use repositories::Repositories;
 use runner::Runner;
-use sam_local::SamLocal;
+use sam_local::{Door, SamLocal};
 use sandbox::Sandbox;
 use stacks::{Stacks, executor};
 
@@ -127,6 +127,10 @@ impl Server {
 
         let clock = KeptClock::open(catalog.clone(), config.movable_clock).await?;
         let durable_clock = Arc::clone(clock.clock());
+        let door = match &config.sam_local[..] {
+            [] => None,
+            addresses => Some(Door::bind(addresses, &config.data, &config.region, durable_clock.clone()).await?),
+        };
         let (stop_logs, logs_stopped) = watch::channel(false);
         let log_bytes_max = config.log_megabytes << 20;
         let (sink, log_writer) =
@@ -154,6 +158,7 @@ impl Server {
         let runner = Arc::new(Runner::new(functions.clone(), code.clone(), keys.clone(), supervisor.clone()));
         let engine = Engine::new(executions, runner.clone(), clock.clock().clone(), token_keys);
 
+        // From here on nothing can fail: what begins goes on.
         let (stop, stopped) = watch::channel(false);
         let task_loop = tokio::spawn(engine.clone().run(stopped.clone()));
         let services = Arc::new(Services {
@@ -188,13 +193,7 @@ impl Server {
             data: config.data.clone(),
         });
         let code_sweep = tokio::spawn(code_sweep::run(services.code.clone(), code_names, stopped.clone()));
-        let sam_local = match &config.sam_local[..] {
-            [] => None,
-            addresses => {
-                let clock = durable_clock.clone();
-                Some(SamLocal::start(addresses, &config.data, &config.region, clock, &stopped).await?)
-            }
-        };
+        let sam_local = door.map(|door| door.open(&stopped));
         let retention = tokio::spawn(log_groups::run(log_groups, durable_clock.clone(), stopped.clone()));
         let executor = tokio::spawn(executor::run(services.clone(), begun, stopped.clone()));
         let (cut_off, is_cut_off) = watch::channel(false);

@@ -29,6 +29,13 @@ use endpoints::Endpoints;
 pub use endpoints::is_endpoint;
 use invoker::Invoker;
 
+/// The door before anybody goes through it: it is known that it can be opened, and nothing has begun.
+pub struct Door {
+    room: Arc<Room>,
+    listeners: Vec<(SocketAddr, TcpListener)>,
+    cut_off: watch::Sender<bool>,
+}
+
 /// The executions of `sam local`, and the addresses at which they can be started and asked for.
 pub struct SamLocal {
     /// Where it listens.
@@ -50,33 +57,36 @@ pub struct Room {
     starting: tokio::sync::Mutex<()>,
 }
 
-impl SamLocal {
-    /// Opens the door, and goes on with the executions of an earlier start.
+impl Door {
+    /// Opens the store and listens.
     ///
     /// # Errors
     /// If the directory cannot be used, or an address is taken.
-    pub async fn start(
-        addresses: &[SocketAddr],
-        data: &Path,
-        region: &str,
-        clock: Arc<Clock>,
-        stop: &watch::Receiver<bool>,
-    ) -> anyhow::Result<Self> {
+    pub async fn bind(addresses: &[SocketAddr], data: &Path, region: &str, clock: Arc<Clock>) -> anyhow::Result<Self> {
+        let mut listeners = Vec::new();
+        for address in addresses {
+            let listener = TcpListener::bind(address).await.with_context(|| {
+                format!("cannot listen on {address} for `sam local`: name another by --sam-local=ADDRESS:PORT")
+            })?;
+            listeners.push((listener.local_addr()?, listener));
+        }
         let store = Arc::new(Sqlite::open(&data.join("sam-local"))?);
         let endpoints = Arc::new(Endpoints::open(store.clone(), store.clone()).await?);
         let keys = everstep_engine::token_keys(&*store).await?;
         let (cut_off, until) = watch::channel(false);
         let engine = Engine::new(store, Arc::new(Invoker::new(endpoints.clone(), until)), clock, keys);
         let starting = tokio::sync::Mutex::default();
-        let room = Arc::new(Room { engine: engine.clone(), region: region.into(), endpoints, starting });
-        let task_loop = tokio::spawn(engine.run(stop.clone()));
+        let room = Arc::new(Room { engine, region: region.into(), endpoints, starting });
+        Ok(Self { room, listeners, cut_off })
+    }
+
+    /// Lets in who asks, and goes on with the executions of an earlier start.
+    pub fn open(self, stop: &watch::Receiver<bool>) -> SamLocal {
+        let Self { room, listeners, cut_off } = self;
+        let task_loop = tokio::spawn(room.engine.clone().run(stop.clone()));
         let mut serving = JoinSet::new();
-        let mut bound = Vec::new();
-        for address in addresses {
-            let listener = TcpListener::bind(address).await.with_context(|| {
-                format!("cannot listen on {address} for `sam local`: name another by --sam-local=ADDRESS:PORT")
-            })?;
-            bound.push(listener.local_addr()?);
+        let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
+        for (address, listener) in listeners {
             if !address.ip().is_loopback() {
                 warn!(%address, "whoever reaches this address may start executions of `sam local`, and end them");
             }
@@ -88,10 +98,12 @@ impl SamLocal {
                 }
             });
         }
-        info!(addresses = ?bound, "serving `sam local`");
-        Ok(Self { addresses: bound, task_loop, serving, cut_off })
+        info!(?addresses, "serving `sam local`");
+        SamLocal { addresses, task_loop, serving, cut_off }
     }
+}
 
+impl SamLocal {
     /// Ends it, after its work was told to stop.
     pub async fn stop(self) {
         let Self { task_loop, mut serving, cut_off, .. } = self;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::post;
+use everstep_server::{Config, Server};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -171,6 +172,20 @@ async fn failures_of_the_function_and_its_container_are_told() {
         assert_eq!(ask(door, "POST", &format!("{}/stop", execution(&arn)), &stop).await.status, 200);
         assert_eq!(ask(door, "GET", &execution(&arn), &Value::Null).await.json()["Status"], "STOPPED");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_open_the_door_begins_nothing() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = Config::new(directory.path());
+    config.listen[0].set_port(0);
+    config.sam_local = vec![taken.local_addr().unwrap()];
+    let refused = Server::start(config).await.err().expect("the address is taken");
+    assert!(refused.to_string().contains("name another by --sam-local=ADDRESS:PORT"), "{refused:#}");
+    // Whatever had begun would hold the store, which the next server needs.
+    let config = |config: &mut Config| config.sam_local = vec!["127.0.0.1:0".parse().unwrap()];
+    World::open(directory, config).await.stopped().await;
 }
 
 #[tokio::test]
