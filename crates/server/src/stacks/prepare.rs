@@ -134,7 +134,6 @@ pub async fn prepare(
             });
         }
     };
-    dynamic::check(&processed)?;
     let read = Read::read(&processed).map_err(invalid)?;
     settings.description.clone_from(&read.description);
     if let Some(capability) = read.summary().capability
@@ -143,6 +142,7 @@ pub async fn prepare(
         return Err(insufficient(capability.name()));
     }
     let bound = target::bind(services, id, &settings, &processed).await?.map_err(invalid)?;
+    dynamic::check(&processed, bound.resources().keys())?;
     let (before, resources) = match stack {
         Some(stack) => (target::deployed(services, stack).await?, services.stacks.resources(&stack.id).await?),
         None => (Deployed::default(), BTreeMap::new()),

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use everstep_template::{Bound, Deployed, Given, GivenValue, Lookup, Pseudo, Template};
+use everstep_template::{Bound, Deployed, Given, GivenValue, Invalid, Lookup, Pseudo, Template};
 use serde_json::Value;
 
 use super::document::{Output, Resource, Settings, Stack, StackId, Thing};
@@ -20,11 +20,11 @@ pub struct Target {
     pub dynamic: Dynamic,
 }
 
-/// Why it is not known yet what a resource is to be.
+/// Why it is not known yet what a resource or an output is to be.
 pub enum Unresolved {
     /// The value of this dynamic reference has to be read first.
     Reference(Reference),
-    /// Its properties need what nothing has.
+    /// It needs what nothing has.
     Invalid(String),
 }
 
@@ -81,11 +81,7 @@ impl Target {
         let resource = &self.bound.resources()[logical_id];
         let known = Known::new(resources, &self.dynamic);
         let properties = self.bound.properties(logical_id, &known).expect("it is one of the template's");
-        let properties = properties.map_err(|invalid| match known.missing.take() {
-            Some(reference) => Unresolved::Reference(reference),
-            None => Unresolved::Invalid(invalid.to_string()),
-        });
-        let properties = Value::Object(properties?);
+        let properties = Value::Object(properties.map_err(|invalid| known.unresolved(&invalid))?);
         let properties = match types::known(&resource.resource_type) {
             Some(resource_type) => types::with_tags(resource_type, properties, &self.tags),
             None => properties,
@@ -106,9 +102,9 @@ impl Target {
     ///
     /// # Errors
     /// Says what they need and nothing has.
-    pub fn outputs(&self, resources: &BTreeMap<String, Resource>) -> Result<Vec<Output>, String> {
+    pub fn outputs(&self, resources: &BTreeMap<String, Resource>) -> Result<Vec<Output>, Unresolved> {
         let known = Known::new(resources, &self.dynamic);
-        let outputs = self.bound.outputs(&known).map_err(|invalid| format!("{invalid} "))?;
+        let outputs = self.bound.outputs(&known).map_err(|invalid| known.unresolved(&invalid))?;
         let output = |output: everstep_template::OutputValue| Output {
             key: output.key,
             value: output.value,
@@ -137,7 +133,7 @@ pub async fn bind(
     id: &StackId,
     settings: &Settings,
     processed: &Value,
-) -> Result<Result<Bound, everstep_template::Invalid>, Error> {
+) -> Result<Result<Bound, Invalid>, Error> {
     let exports = services.stacks.exports().await?;
     let exports = exports.into_iter().map(|(name, export)| (name, export.value)).collect();
     let pseudo = pseudo(services, id, settings);
@@ -177,6 +173,14 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn new(resources: &'a BTreeMap<String, Resource>, dynamic: &'a Dynamic) -> Self {
         Self { resources, dynamic, missing: RefCell::default() }
+    }
+
+    /// Says what was missing when something turned out to be invalid.
+    fn unresolved(&self, invalid: &Invalid) -> Unresolved {
+        match self.missing.take() {
+            Some(reference) => Unresolved::Reference(reference),
+            None => Unresolved::Invalid(invalid.to_string()),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod s3;
 mod sam_local;
 mod signatures;
 mod ssm;
+mod stacks;
 mod stopping;
 mod streaming;
 mod sts;

@@ -29,10 +29,9 @@ pub async fn step(job: Arc<Job>) -> Result<Step, Error> {
     if !failed.is_empty() {
         return fail(&job, because(&job, &failed)).await;
     }
-    let outputs = target.outputs(&job.resources());
-    let outputs = match outputs {
+    let outputs = match resolved(&job, &target, || target.outputs(&job.resources())).await {
         Ok(outputs) => outputs,
-        Err(reason) => return fail(&job, reason).await,
+        Err(reason) => return fail(&job, format!("{reason} ")).await,
     };
     if let Err(reason) = export(&job, &outputs).await? {
         return fail(&job, reason).await;
@@ -43,19 +42,7 @@ pub async fn step(job: Arc<Job>) -> Result<Step, Error> {
 async fn one(job: &Job, target: &Target, logical_id: &str) -> Result<(), Failure> {
     job.check().await?;
     let known = job.resource(logical_id);
-    let wanted = loop {
-        let thing = target.thing(logical_id, &job.resources());
-        match thing {
-            Ok(thing) => break Ok(thing),
-            Err(Unresolved::Invalid(reason)) => break Err(reason),
-            Err(Unresolved::Reference(reference)) => {
-                if let Err(reason) = target.dynamic.read(reference, &job.services, &job.principal()).await {
-                    break Err(reason);
-                }
-            }
-        }
-    };
-    let wanted = match wanted {
+    let wanted = match resolved(job, target, || target.thing(logical_id, &job.resources())).await {
         Ok(thing) => thing,
         Err(unresolved) => return job.refuse(logical_id, target.resource_type(logical_id), known, unresolved).await,
     };
@@ -101,6 +88,19 @@ async fn one(job: &Job, target: &Target, logical_id: &str) -> Result<(), Failure
             job.remove(logical_id, &thing).await?;
             job.make(wanted, change).await
         }
+    }
+}
+
+/// Reads the dynamic references that something needs, until it is known what it is. Says why that cannot be known.
+async fn resolved<T>(job: &Job, target: &Target, find: impl Fn() -> Result<T, Unresolved>) -> Result<T, String> {
+    loop {
+        let found = find();
+        let reference = match found {
+            Ok(found) => return Ok(found),
+            Err(Unresolved::Invalid(reason)) => return Err(reason),
+            Err(Unresolved::Reference(reference)) => reference,
+        };
+        target.dynamic.read(reference, &job.services, &job.principal()).await?;
     }
 }
 

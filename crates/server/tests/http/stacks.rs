@@ -1,0 +1,83 @@
+//! Stacks: what becomes of them.
+
+use serde_json::{Value, json};
+
+use crate::world::{PATIENCE, World, form};
+
+impl World {
+    /// Sends a form to CloudFormation as the operator. Returns the body of what is answered.
+    async fn cloudformation(&self, action: &str, members: &[(&str, &str)]) -> String {
+        let answer = self.exchange(&self.form("cloudformation", &form(action, members))).await;
+        let body = String::from_utf8(answer.body).unwrap();
+        assert_eq!(answer.status, 200, "{body}");
+        body
+    }
+
+    /// Creates or updates the stack `s`. Returns what is said of it once it is settled, with its events.
+    async fn deploy(&self, action: &str, template: &Value) -> String {
+        self.cloudformation(action, &[("StackName", "s"), ("TemplateBody", &template.to_string())]).await;
+        let asking = async {
+            loop {
+                let stack = self.cloudformation("DescribeStacks", &[("StackName", "s")]).await;
+                if !stack.contains("_IN_PROGRESS</StackStatus>") {
+                    return stack;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let stack = tokio::time::timeout(PATIENCE, asking).await.expect("a settled stack");
+        stack + &self.cloudformation("DescribeStackEvents", &[("StackName", "s")]).await
+    }
+}
+
+fn template(resource: &Value) -> Value {
+    json!({"Resources": {"Resource": resource}})
+}
+
+#[tokio::test]
+async fn outputs_may_name_parameters_that_no_resource_names() {
+    let world = World::new().await;
+    let parameter = json!({"Name": "/greeting", "Type": "String", "Value": "hello"});
+    assert_eq!(world.target("ssm", "AmazonSSM.PutParameter", &parameter).await.0, 200);
+    let mut template = template(&json!({"Type": "AWS::Logs::LogGroup"}));
+    template["Outputs"] = json!({
+        "Greeting": {"Value": "{{resolve:ssm:/greeting}} and {{resolve:ssm:/greeting:1}}"},
+    });
+    let stack = world.deploy("CreateStack", &template).await;
+    assert!(stack.contains("<StackStatus>CREATE_COMPLETE</StackStatus>"), "{stack}");
+    assert!(stack.contains("<OutputValue>hello and hello</OutputValue>"), "{stack}");
+    template["Outputs"]["Greeting"]["Value"] = json!("{{resolve:ssm:/nobody}}");
+    let stack = world.deploy("UpdateStack", &template).await;
+    assert!(stack.contains("<StackStatus>UPDATE_ROLLBACK_COMPLETE</StackStatus>"), "{stack}");
+    assert!(stack.contains("Parameters: [{{resolve:ssm:/nobody}}] cannot be found."), "{stack}");
+}
+
+#[tokio::test]
+async fn references_to_secrets_count_only_where_they_would_be_resolved() {
+    let world = World::new().await;
+    let secret = "{{resolve:secretsmanager:s}}";
+    let mut template = template(&json!({"Type": "AWS::Logs::LogGroup", "Metadata": {"Was": secret}}));
+    template["Description"] = json!(format!("once {secret}"));
+    template["Conditions"] = json!({"Never": {"Fn::Equals": ["a", "b"]}});
+    template["Resources"]["Unused"] =
+        json!({"Type": "AWS::Logs::LogGroup", "Condition": "Never", "Properties": {"LogGroupName": secret}});
+    let stack = world.deploy("CreateStack", &template).await;
+    assert!(stack.contains("<StackStatus>CREATE_COMPLETE</StackStatus>"), "{stack}");
+    template["Outputs"] = json!({"Secret": {"Value": secret}});
+    let body = template.to_string();
+    let update = form("UpdateStack", &[("StackName", "s"), ("TemplateBody", &body)]);
+    let refused = world.exchange(&world.form("cloudformation", &update)).await;
+    assert!(String::from_utf8_lossy(&refused.body).contains("is not served"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_bucket_that_is_there_from_the_start_gives_way_once() {
+    let world = World::new().await;
+    let name = "cdk-hnb659fds-assets-123456789012-us-east-1";
+    let mut template = template(&json!({"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}));
+    template["Resources"]["Another"] = template["Resources"]["Resource"].clone();
+    template["Resources"]["Another"]["DependsOn"] = json!("Resource");
+    let stack = world.deploy("CreateStack", &template).await;
+    assert!(stack.contains("<StackStatus>ROLLBACK_COMPLETE</StackStatus>"), "{stack}");
+    assert!(stack.contains(&format!("{name} already exists")), "{stack}");
+}
