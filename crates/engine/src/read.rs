@@ -133,15 +133,20 @@ impl Engine {
             return Ok(NextWakeUp::AtWork(Some(id)));
         }
         let forever = Timestamp::from_millis(i64::MAX);
-        // What executions owe to others is work as well, such as a plain function that one of them waits for.
-        let effect_at = self.store.effects(forever, 1).await?.first().map(|effect| effect.due);
-        if effect_at.is_some_and(|at| at <= now) {
+        // What executions owe to others is work as well, such as a plain function that one of them waits for. What it
+        // leads to is seen below.
+        if self.next_effect_at(forever).await?.is_some_and(|at| at <= now) {
             return Ok(NextWakeUp::AtWork(None));
         }
         let sleeper = self.next_sleeper(forever).await?;
         // What was due at the first look may be under way by now, and then only its deadline is known.
         if let Some(id) = self.store.in_flight().await?.into_iter().next() {
             return Ok(NextWakeUp::AtWork(Some(id)));
+        }
+        // And it may be over, and have left something to be done.
+        let effect_at = self.next_effect_at(forever).await?;
+        if effect_at.is_some_and(|at| at <= now) {
+            return Ok(NextWakeUp::AtWork(None));
         }
         Ok(match sleeper {
             Some((at, execution))
@@ -157,6 +162,11 @@ impl Engine {
                 None => NextWakeUp::Nothing,
             },
         })
+    }
+
+    /// Returns when the first of what executions owe to others is due.
+    async fn next_effect_at(&self, until: Timestamp) -> Result<Option<Timestamp>, Error> {
+        Ok(self.store.effects(until, 1).await?.first().map(|effect| effect.due))
     }
 
     /// Returns the execution that wakes first, and when. What is over only waits to be forgotten, which does not count.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use everstep_core::command::CallbackCompletion;
 use everstep_core::event::{Start, StartMode};
 use everstep_core::id::{ExecutionId, Version};
 use everstep_core::{Command, ErrorObject, ExecutionStatus, Intake};
@@ -403,6 +404,44 @@ async fn invocation_that_begins_while_the_next_wake_up_is_looked_for_is_work() {
         };
         let (found, _node) = tokio::join!(looking.engine.next_wake_up(), begin);
         assert!(matches!(found.unwrap(), NextWakeUp::AtWork(Some(found)) if found == id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn effect_that_appears_while_the_next_wake_up_is_looked_for_is_work() {
+    on_every_store(async |world| {
+        world.scripts.plain("child", |_| std::future::pending());
+        world.scripts.durable("f", LONG, |context| async move {
+            context.create_callback("call", 0, 0).await?;
+            context.outcome("call")?;
+            context.invoke("ask", "child", "ping").await
+        });
+        let node = world.node();
+        let id = node.start("f", "1").await;
+        world.until_asleep(id).await;
+        let looking = world.idle_node();
+        let (reached, mut is_reached) = watch::channel(0);
+        // After the look at what is in flight comes that at the sleepers.
+        looking.store.go_wrong(move |call| {
+            if !matches!(call, Call::Read) {
+                return None;
+            }
+            reached.send_modify(|reads| *reads += 1);
+            (*reached.borrow() == 2).then_some(Fault::Held)
+        });
+        let begin = async {
+            is_reached.wait_for(|reads| *reads == 2).await.unwrap();
+            let completion = CallbackCompletion::Succeed(None);
+            node.submit(id, Command::CompleteCallback { operation: "call".parse().unwrap(), completion })
+                .await
+                .unwrap();
+            world.until_invoked("child", 1).await;
+            world.until_asleep(id).await;
+            looking.store.let_go();
+        };
+        let (found, ()) = tokio::join!(looking.engine.next_wake_up(), begin);
+        assert!(matches!(found.unwrap(), NextWakeUp::AtWork(None)));
     })
     .await;
 }
