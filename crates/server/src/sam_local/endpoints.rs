@@ -1,15 +1,20 @@
 //! Where the function of each execution is: at an endpoint of this machine.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use everstep_core::ExecutionStatus;
 use everstep_core::id::ExecutionId;
-use everstep_store::{Catalog, Error as StoreError, Executions, Kind};
+use everstep_store::{Catalog, Error as StoreError, Executions, Kind, ListOrder, ListPosition, ListQuery};
 use http::Uri;
 use http::uri::Scheme;
 
 use crate::documents::Documents;
 use crate::http::error::Error;
 use crate::limits::SAM_LOCAL_EXECUTIONS_MAX;
+
+/// How many executions are read at a time.
+const EXECUTIONS_READ: usize = 1_000;
 
 /// The endpoints by executions.
 pub struct Endpoints {
@@ -18,7 +23,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Opens the endpoints of a catalog. Those of executions that were forgotten are forgotten too.
+    /// Opens the endpoints of a catalog. Those of executions that have ended are forgotten.
     ///
     /// # Errors
     /// The store's.
@@ -65,13 +70,39 @@ impl Endpoints {
     }
 
     async fn sweep(&self) -> Result<(), StoreError> {
+        let running = self.running().await?;
         for key in self.documents.keys() {
             let Ok(id) = key.parse() else { continue };
-            if self.executions.load(id, 1).await?.is_none() {
+            if !running.contains(&id) {
                 self.forget(id).await?;
             }
         }
         Ok(())
+    }
+
+    /// Returns the executions that go on.
+    async fn running(&self) -> Result<BTreeSet<ExecutionId>, StoreError> {
+        let mut running = BTreeSet::new();
+        let mut query = ListQuery {
+            function: None,
+            version: None,
+            name: None,
+            status: Some(ExecutionStatus::Running),
+            started_after: None,
+            started_before: None,
+            order: ListOrder::Ascending,
+            after: None,
+            limit: EXECUTIONS_READ,
+        };
+        loop {
+            let page = self.executions.list(&query).await?;
+            running.extend(page.iter().map(|listed| listed.execution));
+            query.after =
+                page.last().map(|last| ListPosition { started_at: last.new.started_at, execution: last.execution });
+            if page.len() < EXECUTIONS_READ {
+                return Ok(running);
+            }
+        }
     }
 }
 
@@ -84,10 +115,17 @@ pub fn is_endpoint(uri: &Uri) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use everstep_engine::new_execution_id;
-    use everstep_store::memory::Memory;
+    use std::path::Path;
 
+    use everstep_core::event::{Start, StartMode};
+    use everstep_core::{Command, ErrorObject, Intake, Timestamp};
+    use everstep_engine::{Clock, Engine, new_execution_id, token_keys};
+    use everstep_store::memory::Memory;
+    use tokio::sync::watch;
+
+    use super::super::invoker::Invoker;
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn functions_are_on_this_machine() {
@@ -122,5 +160,41 @@ mod tests {
             (1, Some("http://localhost:1/".parse().unwrap()))
         );
         assert_eq!(Endpoints::open(store.clone(), store).await.unwrap().documents.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn endpoints_of_executions_that_have_ended_make_room() {
+        let store = Arc::new(Memory::new());
+        let endpoints = Arc::new(Endpoints::open(store.clone(), store.clone()).await.unwrap());
+        let (_cut_off, until) = watch::channel(false);
+        let invoker = Arc::new(Invoker::new(endpoints.clone(), until));
+        let clock = Arc::new(Clock::standing(Timestamp::from_millis(0)));
+        let engine = Engine::new(store.clone(), invoker, clock, token_keys(&*store).await.unwrap());
+        let mut ids = Vec::new();
+        for name in ["goes-on", "ends"] {
+            let start = Start {
+                id: new_execution_id(),
+                place: Config::new(Path::new("/")).place(),
+                function: "f".parse().unwrap(),
+                version: "$LATEST".parse().unwrap(),
+                name: name.parse().unwrap(),
+                input: None,
+                execution_timeout_seconds: 1,
+                retention_days: 1,
+                mode: StartMode::Async,
+                trace_id: None,
+                tenant_id: None,
+                parent: None,
+                alias: None,
+                hops: 0,
+            };
+            ids.push(start.id);
+            endpoints.note(start.id, &"http://localhost:1".parse().unwrap()).await.unwrap();
+            engine.start(start, Vec::new()).await.unwrap();
+        }
+        let stop = Command::Stop { error: Intake::default().error(&ErrorObject::new("Error", "enough")) };
+        engine.submit(ids[1], stop, Vec::new()).await.unwrap();
+        let endpoints = Endpoints::open(store.clone(), store).await.unwrap();
+        assert_eq!(ids.iter().map(|id| endpoints.find(*id).is_some()).collect::<Vec<_>>(), [true, false]);
     }
 }
