@@ -27,6 +27,21 @@ pub enum NextWakeUp {
     Nothing,
 }
 
+impl NextWakeUp {
+    /// Returns what comes first of what time brings to two engines that go by one clock.
+    #[must_use]
+    pub fn or_sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (work @ Self::AtWork(_), _) | (_, work @ Self::AtWork(_)) => work,
+            (Self::Nothing, one) | (one, Self::Nothing) => one,
+            (Self::At { at: first, execution }, Self::At { at: second, .. }) if first <= second => {
+                Self::At { at: first, execution }
+            }
+            (Self::At { .. }, second @ Self::At { .. }) => second,
+        }
+    }
+}
+
 /// A page of an execution's history.
 #[derive(Debug)]
 pub struct HistoryPage {
@@ -194,5 +209,35 @@ impl Engine {
     /// The store's.
     pub async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, Error> {
         Ok(self.store.list(query).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_engines_work_comes_first_and_then_what_is_sooner() {
+        let at = |millis| NextWakeUp::At { at: Timestamp::from_millis(millis), execution: None };
+        let (work, nothing) = (|| NextWakeUp::AtWork(None), || NextWakeUp::Nothing);
+        for (one, other, expected) in [
+            (nothing(), nothing(), nothing()),
+            (nothing(), at(1), at(1)),
+            (at(1), at(2), at(1)),
+            (work(), at(1), work()),
+            (work(), nothing(), work()),
+        ] {
+            let (one, other, expected) = (|| copied(&one), || copied(&other), format!("{expected:?}"));
+            assert_eq!(format!("{:?}", one().or_sooner(other())), expected);
+            assert_eq!(format!("{:?}", other().or_sooner(one())), expected);
+        }
+    }
+
+    fn copied(wake_up: &NextWakeUp) -> NextWakeUp {
+        match wake_up {
+            NextWakeUp::AtWork(id) => NextWakeUp::AtWork(*id),
+            NextWakeUp::At { at, .. } => NextWakeUp::At { at: *at, execution: None },
+            NextWakeUp::Nothing => NextWakeUp::Nothing,
+        }
     }
 }

@@ -73,6 +73,8 @@ use sigv4::{Authorization, Payload};
 pub struct Services {
     /// Moves executions.
     pub engine: Arc<Engine>,
+    /// Moves those of `sam local`, which go by the same clock.
+    pub sam_local: Option<Arc<Engine>>,
     /// The functions.
     pub functions: Functions,
     /// How functions are reached by plain HTTP.

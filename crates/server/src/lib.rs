@@ -163,6 +163,7 @@ impl Server {
         let task_loop = tokio::spawn(engine.clone().run(stopped.clone()));
         let services = Arc::new(Services {
             engine,
+            sam_local: door.as_ref().map(|door| door.engine().clone()),
             functions,
             function_urls,
             concurrency,

@@ -80,6 +80,11 @@ impl Door {
         Ok(Self { room, listeners, cut_off })
     }
 
+    /// Returns what moves the executions behind it.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.room.engine
+    }
+
     /// Lets in who asks, and goes on with the executions of an earlier start.
     pub fn open(self, stop: &watch::Receiver<bool>) -> SamLocal {
         let Self { room, listeners, cut_off } = self;

@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::world::{Answer, PATIENCE, Wire, World, escaped, exchange, execution};
+use crate::world::{Answer, PATIENCE, Signer, Wire, World, escaped, exchange, execution};
 
 /// A world with the door.
 async fn world() -> World {
@@ -186,6 +186,37 @@ async fn a_server_that_cannot_open_the_door_begins_nothing() {
     // Whatever had begun would hold the store, which the next server needs.
     let config = |config: &mut Config| config.sam_local = vec!["127.0.0.1:0".parse().unwrap()];
     World::open(directory, config).await.stopped().await;
+}
+
+#[tokio::test]
+async fn clock_is_moved_to_what_executions_wait_for() {
+    let config = |config: &mut Config| {
+        config.sam_local = vec!["127.0.0.1:0".parse().unwrap()];
+        config.movable_clock = true;
+    };
+    let world = World::with(config).await;
+    let next = async || {
+        let (method, path) = ("POST".to_string(), "/everstep/clock/next".to_string());
+        let wire = Wire { method, path, headers: Vec::new(), body: Vec::new() };
+        world.deliver(&wire.signed(&Signer { service: "everstep", ..world.signer() }, world.address())).await
+    };
+    let nothing = next().await;
+    assert_snapshot!(nothing.line(), @"409 ResourceConflictException: No execution sleeps: there is nothing to wake up.");
+    // Its function does not answer, so it is invoked again after a while, and again.
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let asked = start("one", &json!(1), &format!("http://{nobody}"));
+    let started = ask(door(&world), "POST", "/start-durable-execution", &asked).await.json();
+    let asleep = async {
+        loop {
+            let answer = next().await;
+            if answer.status == 200 {
+                return answer.json();
+            }
+            assert!(answer.line().contains("is at work: wait until it sleeps."), "{answer:?}");
+        }
+    };
+    let moved = tokio::time::timeout(PATIENCE, asleep).await.expect("it sleeps");
+    assert_eq!(moved["DurableExecutionArn"], started["ExecutionArn"]);
 }
 
 #[tokio::test]

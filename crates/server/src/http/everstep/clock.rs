@@ -36,7 +36,11 @@ pub async fn next(services: &Services) -> Result<Response, Error> {
     if !services.clock.is_movable() {
         return Err(refused(NotMoved::Fixed));
     }
-    let (at, execution) = match services.engine.next_wake_up().await? {
+    let mut wake_up = services.engine.next_wake_up().await?;
+    if let Some(engine) = &services.sam_local {
+        wake_up = wake_up.or_sooner(engine.next_wake_up().await?);
+    }
+    let (at, execution) = match wake_up {
         NextWakeUp::At { at, execution } => (at, execution),
         NextWakeUp::AtWork(Some(id)) => {
             return Err(Error::conflict(format!("Execution {id} is at work: wait until it sleeps.")));
