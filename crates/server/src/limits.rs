@@ -447,6 +447,9 @@ pub(crate) const ENCRYPTION_KEY_ALIASES_LISTED_MAX: usize = 100;
 /// Most executions of `sam local` that are remembered. Everstep's own: where their functions are is held in memory.
 pub(crate) const SAM_LOCAL_EXECUTIONS_MAX: usize = 10_000;
 
+/// How much of an answer that is no function's is shown, in bytes. Everstep's own: enough for what an emulator says of an error.
+pub(crate) const SAM_LOCAL_ANSWER_BYTES_SHOWN: usize = 1_024;
+
 /// How long to wait for a connection to a function of `sam local`. Everstep's own.
 pub(crate) const SAM_LOCAL_CONNECT_LIMIT: Duration = Duration::from_secs(5);
 

@@ -18,7 +18,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::endpoints::Endpoints;
-use crate::limits::{BODY_BYTES_MAX, SAM_LOCAL_CONNECT_LIMIT, SAM_LOCAL_INVOCATION_LIMIT};
+use crate::limits::{
+    BODY_BYTES_MAX, SAM_LOCAL_ANSWER_BYTES_SHOWN, SAM_LOCAL_CONNECT_LIMIT, SAM_LOCAL_INVOCATION_LIMIT,
+};
 
 /// Invokes them.
 pub struct Invoker {
@@ -98,9 +100,7 @@ impl Slot for Call {
         };
         match answer {
             Ok(Ok((true, body))) => read(&body),
-            Ok(Ok((false, body))) => {
-                broken(format!("The endpoint {endpoint} answered {}", String::from_utf8_lossy(&body)))
-            }
+            Ok(Ok((false, body))) => broken(format!("The endpoint {endpoint} answered {}", shown(&body))),
             Ok(Err(error)) => broken(format!("The function at {endpoint} does not answer: {error}")),
             Err(_) => broken(format!(
                 "The function at {endpoint} took longer than {} s",
@@ -154,6 +154,14 @@ fn read(body: &[u8]) -> HandlerAnswer {
     }
 }
 
+/// Returns an answer as text, or how it begins: it may be of any size and becomes part of the history.
+fn shown(body: &[u8]) -> String {
+    match body.get(..SAM_LOCAL_ANSWER_BYTES_SHOWN) {
+        Some(beginning) if beginning.len() < body.len() => format!("{}…", String::from_utf8_lossy(beginning)),
+        Some(_) | None => String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
@@ -162,6 +170,14 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_long_answers_the_beginning_is_shown() {
+        let at_limit = "x".repeat(SAM_LOCAL_ANSWER_BYTES_SHOWN);
+        assert_eq!(shown(b"no"), "no");
+        assert_eq!(shown(at_limit.as_bytes()), at_limit);
+        assert_eq!(shown(format!("{at_limit}y").as_bytes()), format!("{at_limit}…"));
+    }
 
     #[test]
     fn answers_of_the_emulator_are_read() {
