@@ -93,16 +93,16 @@ impl Repositories {
         if self.documents.create(&name, repository).await? { Ok(()) } else { Err(Error::Exists) }
     }
 
-    /// Changes a repository, if it is there.
+    /// Changes a repository. Returns whether it is there.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn change(&self, name: &str, change: impl FnOnce(&mut Repository)) -> Result<(), StoreError> {
-        let change = |repository: &mut Repository| {
-            change(repository);
-            Ok::<_, StoreError>(())
-        };
-        self.documents.change(name, change).await.map(drop)
+    /// What `change` refuses, and the store's.
+    pub async fn change<E: From<StoreError>>(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Repository) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        Ok(self.documents.change(name, change).await?.is_some())
     }
 
     /// Forgets a repository. Returns it, if it was there.

@@ -9,6 +9,8 @@ mod describe_repositories;
 mod images;
 mod tags;
 
+pub use create_repository::check_mutability;
+
 use everstep_api::timestamp::seconds;
 use everstep_core::Timestamp;
 use serde::Deserialize;
@@ -19,6 +21,7 @@ use super::authorize::Need;
 use super::error::Error;
 use super::operation::{declare_operations, of_target};
 use super::request::{Request, Response};
+use crate::limits::TAGS_MAX;
 use crate::repositories::Repository;
 
 /// How the header names the API.
@@ -85,6 +88,31 @@ pub async fn serve(services: &Services, operation: Operation, request: &Request)
 struct Tag {
     key: String,
     value: String,
+}
+
+/// Changes a repository.
+///
+/// # Errors
+/// If it is not there, what `change` refuses, and the store's.
+pub async fn change(
+    services: &Services,
+    name: &str,
+    change: impl FnOnce(&mut Repository) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let is_there = services.repositories.change(name, change).await?;
+    if is_there { Ok(()) } else { Err(missing(services, name)) }
+}
+
+/// Checks how many tags a repository has.
+///
+/// # Errors
+/// If there are too many.
+pub fn check_tags(count: usize) -> Result<(), Error> {
+    if count <= TAGS_MAX {
+        return Ok(());
+    }
+    let message = format!("The maximum number of tags that can be applied to a repository is {TAGS_MAX}");
+    Err(Error::named(400, "TooManyTagsException", message))
 }
 
 fn shape(services: &Services, repository: &Repository) -> Value {

@@ -15,6 +15,7 @@ mod permissions;
 mod permitted;
 mod processes;
 mod records;
+mod repositories;
 mod requests;
 mod s3;
 mod sam_local;

@@ -81,3 +81,37 @@ async fn the_bucket_that_is_there_from_the_start_gives_way_once() {
     assert!(stack.contains("<StackStatus>ROLLBACK_COMPLETE</StackStatus>"), "{stack}");
     assert!(stack.contains(&format!("{name} already exists")), "{stack}");
 }
+
+#[tokio::test]
+async fn updates_of_records_are_checked_as_their_creation_is() {
+    let repository = |properties: Value| json!({"Type": "AWS::ECR::Repository", "Properties": properties});
+    let tags = |count: usize| (0..count).map(|tag| json!({"Key": format!("k{tag}"), "Value": "x"})).collect::<Value>();
+    for (before, after, expected) in [
+        (repository(json!({})), repository(json!({"ImageTagMutability": "SOMETIMES"})), "imageTagMutability"),
+        (repository(json!({"Tags": tags(50)})), repository(json!({"Tags": tags(51)})), "maximum number of tags"),
+    ] {
+        let world = World::new().await;
+        let stack = world.deploy("CreateStack", &template(&before)).await;
+        assert!(stack.contains("<StackStatus>CREATE_COMPLETE</StackStatus>"), "{stack}");
+        let stack = world.deploy("UpdateStack", &template(&after)).await;
+        assert!(stack.contains("<StackStatus>UPDATE_ROLLBACK_COMPLETE</StackStatus>"), "{stack}");
+        let reasons = stack.split("<ResourceStatusReason>").skip(1).filter_map(|rest| rest.split("</").next());
+        assert!(reasons.into_iter().any(|reason| reason.contains(expected)), "{expected}: {stack}");
+    }
+}
+
+#[tokio::test]
+async fn records_that_are_gone_cannot_be_updated() {
+    let repository = |mutability: &str| {
+        template(&json!({
+            "Type": "AWS::ECR::Repository",
+            "Properties": {"RepositoryName": "images", "ImageTagMutability": mutability},
+        }))
+    };
+    let world = World::new().await;
+    world.deploy("CreateStack", &repository("MUTABLE")).await;
+    let delete = "AmazonEC2ContainerRegistry_V20150921.DeleteRepository";
+    assert_eq!(world.target("ecr", delete, &json!({"repositoryName": "images"})).await.0, 200);
+    let stack = world.deploy("UpdateStack", &repository("IMMUTABLE")).await;
+    assert!(stack.contains("The repository with name &apos;images&apos; does not exist"), "{stack}");
+}

@@ -5,11 +5,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::{Tag, invalid, shape};
+use super::{Tag, check_tags, invalid, shape};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
-use crate::limits::{REPOSITORY_NAME_CHARACTERS_MAX, REPOSITORY_NAME_CHARACTERS_MIN, TAGS_MAX};
+use crate::limits::{REPOSITORY_NAME_CHARACTERS_MAX, REPOSITORY_NAME_CHARACTERS_MIN};
 use crate::repositories::{self, Repository};
 
 #[derive(Default, Deserialize)]
@@ -37,6 +37,19 @@ const MUTABILITIES: &[(&str, &str)] = &[
     ("MUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION"),
 ];
 
+/// How requests call it.
+const MUTABILITY: &str = "imageTagMutability";
+
+/// Checks whether tags of images could be moved.
+///
+/// # Errors
+/// If it is none of the words for that.
+pub fn check_mutability(mutability: &str) -> Result<(), Error> {
+    let mut violations = Violations::default();
+    violations.one_of(mutability, MUTABILITY, MUTABILITIES);
+    violations.finish().map_err(invalid)
+}
+
 /// Notes it down.
 pub async fn handle(services: &Services, request: &Request) -> Result<Value, Error> {
     let CreateRepository { repository_name: name, image_tag_mutability, image_scanning_configuration, tags } =
@@ -46,12 +59,9 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     let constraint = format!("Member must satisfy regular expression pattern: {PATTERN}");
     violations.require(name.split('/').all(is_part), &name, "repositoryName", constraint);
     let mutability = image_tag_mutability.unwrap_or_else(|| "MUTABLE".into());
-    violations.one_of(&mutability, "imageTagMutability", MUTABILITIES);
+    violations.one_of(&mutability, MUTABILITY, MUTABILITIES);
     violations.finish().map_err(invalid)?;
-    if tags.len() > TAGS_MAX {
-        let message = format!("The maximum number of tags that can be applied to a repository is {TAGS_MAX}");
-        return Err(Error::named(400, "TooManyTagsException", message));
-    }
+    check_tags(tags.len())?;
     let repository = Repository {
         name: name.clone(),
         created_at_millis: crate::functions::now_millis(),

@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Tag, invalid, missing};
+use super::{Tag, change, check_tags, invalid, missing};
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
-use crate::limits::TAGS_MAX;
+use crate::repositories::Repository;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -21,14 +21,11 @@ struct Asked {
 pub async fn add(services: &Services, request: &Request) -> Result<Value, Error> {
     let Asked { resource_arn, tags, .. } = request.json()?;
     let name = named(services, &resource_arn)?;
-    let known = services.repositories.find(&name).ok_or_else(|| missing(services, &name))?;
-    let mut all = known.tags.clone();
-    all.extend(tags.into_iter().map(|tag| (tag.key, tag.value)));
-    if all.len() > TAGS_MAX {
-        let message = format!("The maximum number of tags that can be applied to a repository is {TAGS_MAX}");
-        return Err(Error::named(400, "TooManyTagsException", message));
-    }
-    services.repositories.change(&name, |repository| repository.tags = all).await?;
+    let add = |repository: &mut Repository| {
+        repository.tags.extend(tags.into_iter().map(|tag| (tag.key, tag.value)));
+        check_tags(repository.tags.len())
+    };
+    change(services, &name, add).await?;
     Ok(json!({}))
 }
 
@@ -36,8 +33,11 @@ pub async fn add(services: &Services, request: &Request) -> Result<Value, Error>
 pub async fn remove(services: &Services, request: &Request) -> Result<Value, Error> {
     let Asked { resource_arn, tag_keys, .. } = request.json()?;
     let name = named(services, &resource_arn)?;
-    services.repositories.find(&name).ok_or_else(|| missing(services, &name))?;
-    services.repositories.change(&name, |repository| repository.tags.retain(|key, _| !tag_keys.contains(key))).await?;
+    let remove = |repository: &mut Repository| {
+        repository.tags.retain(|key, _| !tag_keys.contains(key));
+        Ok(())
+    };
+    change(services, &name, remove).await?;
     Ok(json!({}))
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Made, ResourceType, Site, Tags, tags, text};
-use crate::http::ecr::Operation;
+use crate::http::ecr::{self, Operation};
 use crate::http::error::Error;
 use crate::http::on_behalf::Call;
 use crate::limits::REPOSITORY_NAME_CHARACTERS_MAX;
@@ -60,12 +60,16 @@ impl ResourceType for Repository {
         if tags(properties) != tags(former) {
             site.check_allowed("ecr:TagResource", arn)?;
         }
+        let mutability = text(properties, "ImageTagMutability").unwrap_or("MUTABLE");
+        ecr::check_mutability(mutability)?;
+        ecr::check_tags(tags(properties).len())?;
         let change = |repository: &mut crate::repositories::Repository| {
-            repository.tag_mutability = text(properties, "ImageTagMutability").unwrap_or("MUTABLE").into();
+            repository.tag_mutability = mutability.into();
             repository.scan_on_push = scans_on_push(properties);
             repository.tags = tags(properties);
+            Ok(())
         };
-        site.services.repositories.change(physical_id, change).await?;
+        ecr::change(&site.services, physical_id, change).await?;
         Ok(made(site, physical_id))
     }
 
