@@ -17,7 +17,7 @@ use super::error::Error;
 use super::operation::{declare_operations, of_target};
 use super::request::{Request, Response};
 use crate::encryption_keys::{self, EncryptionKey};
-pub use create_key::create;
+pub use create_key::{SPEC_DEFAULT, USAGE_DEFAULT, create};
 
 /// How the header names the API.
 const TARGET: &str = "TrentService.";

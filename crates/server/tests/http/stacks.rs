@@ -84,9 +84,21 @@ async fn the_bucket_that_is_there_from_the_start_gives_way_once() {
 
 #[tokio::test]
 async fn updates_of_records_are_checked_as_their_creation_is() {
+    let key = |properties: Value| json!({"Type": "AWS::KMS::Key", "Properties": properties});
     let repository = |properties: Value| json!({"Type": "AWS::ECR::Repository", "Properties": properties});
     let tags = |count: usize| (0..count).map(|tag| json!({"Key": format!("k{tag}"), "Value": "x"})).collect::<Value>();
+    let policy = json!({"Version": "2012-10-17", "Statement": []});
     for (before, after, expected) in [
+        (
+            key(json!({"KeyPolicy": policy})),
+            key(json!({"KeyPolicy": policy, "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"})),
+            "KeySpec",
+        ),
+        (
+            key(json!({"KeyPolicy": policy, "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"})),
+            key(json!({"KeyPolicy": policy, "KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"})),
+            "KeyUsage",
+        ),
         (repository(json!({})), repository(json!({"ImageTagMutability": "SOMETIMES"})), "imageTagMutability"),
         (repository(json!({"Tags": tags(50)})), repository(json!({"Tags": tags(51)})), "maximum number of tags"),
     ] {

@@ -29,6 +29,12 @@ struct Tag {
     tag_value: String,
 }
 
+/// What kind of key is made if nobody says. Source: KMS API, `CreateKey`.
+pub const SPEC_DEFAULT: &str = "SYMMETRIC_DEFAULT";
+
+/// What a key is used for if nobody says. Source: KMS API, `CreateKey`.
+pub const USAGE_DEFAULT: &str = "ENCRYPT_DECRYPT";
+
 /// What a key can be used for, in AWS's words.
 const USAGES: &[(&str, &str)] = &[
     ("SIGN_VERIFY", "SIGN_VERIFY"),
@@ -48,8 +54,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
 /// What is wrong with it, in KMS's words.
 pub async fn create(services: &Services, id: &str, key: CreateKey) -> Result<Value, Error> {
     let CreateKey { description, key_spec, key_usage, tags } = key;
-    let spec = key_spec.unwrap_or_else(|| "SYMMETRIC_DEFAULT".into());
-    let usage = key_usage.unwrap_or_else(|| "ENCRYPT_DECRYPT".into());
+    let spec = key_spec.unwrap_or_else(|| SPEC_DEFAULT.into());
+    let usage = key_usage.unwrap_or_else(|| USAGE_DEFAULT.into());
     let mut violations = Violations::default();
     violations.length(&description, "description", 0, ENCRYPTION_KEY_DESCRIPTION_CHARACTERS_MAX);
     violations.one_of(&usage, "keyUsage", USAGES);

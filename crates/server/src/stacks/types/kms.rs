@@ -54,6 +54,10 @@ impl ResourceType for Key {
     }
 
     async fn update(&self, site: &Site, physical_id: &str, former: &Value, properties: &Value) -> Result<Made, Error> {
+        if let Some(key) = site.services.encryption_keys.find(physical_id) {
+            check_is_same("KeySpec", &key.spec, text(properties, "KeySpec").unwrap_or(kms::SPEC_DEFAULT))?;
+            check_is_same("KeyUsage", &key.usage, text(properties, "KeyUsage").unwrap_or(kms::USAGE_DEFAULT))?;
+        }
         let arn = || site.services.encryption_keys.arn(physical_id);
         if text(properties, "Description") != text(former, "Description") {
             site.check_allowed("kms:UpdateKeyDescription", arn())?;
@@ -126,6 +130,17 @@ async fn name(site: &Site, operation: Operation, properties: &Value) -> Result<M
     });
     site.call(Call::new(operation, &[]).body(body)).await?;
     Ok(Made::default())
+}
+
+/// Refuses what would replace a key, as AWS does: nobody loses one by an update. It goes by what the key is, so that an
+/// update that was refused can be undone.
+fn check_is_same(name: &str, is: &str, wanted: &str) -> Result<(), Error> {
+    if is == wanted {
+        return Ok(());
+    }
+    Err(Error::validation(format!(
+        "The {name} of a key cannot be changed from {is} to {wanted}: make a new key under another logical id, and take this one out of the template when nothing needs it."
+    )))
 }
 
 fn is_enabled(properties: &Value) -> bool {
