@@ -277,7 +277,7 @@ impl Server {
     }
 
     /// Ends it. What was acknowledged stays; what was under way is done again after the next start. Returns whether nothing
-    /// works with the store any more, so that its files are in order and free for the next server.
+    /// works with a store any more, so that its files are in order and free for the next server.
     pub async fn stop(self) -> bool {
         // Each by its name: what stayed in `self` would hold the store up to the end.
         let Self {
@@ -304,9 +304,10 @@ impl Server {
         let _ = task_loop.await;
         let _ = retention.await;
         let _ = code_sweep.await;
-        if let Some(sam_local) = sam_local {
-            sam_local.stop().await;
-        }
+        let sam_local_store = match sam_local {
+            Some(sam_local) => Some(sam_local.stop().await),
+            None => None,
+        };
         // A resource that is being made is made; what comes after it is for the next start.
         if tokio::time::timeout(DRAIN_LIMIT, &mut executor).await.is_err() {
             info!("work on stacks was cut off");
@@ -323,9 +324,10 @@ impl Server {
         let _ = log_writer.await;
         // Both know the keys, which are in the store.
         drop((supervisor, keys));
-        // What was cut off lets go of the store as soon as it notices; whoever starts next needs it.
+        // What was cut off lets go of its store as soon as it notices; whoever starts next needs it.
+        let stores: Vec<&Arc<Sqlite>> = std::iter::once(&store).chain(&sam_local_store).collect();
         let released = async {
-            while Arc::strong_count(&store) > 1 {
+            while stores.iter().any(|store| Arc::strong_count(store) > 1) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };

@@ -34,12 +34,14 @@ pub struct Door {
     room: Arc<Room>,
     listeners: Vec<(SocketAddr, TcpListener)>,
     cut_off: watch::Sender<bool>,
+    store: Arc<Sqlite>,
 }
 
 /// The executions of `sam local`, and the addresses at which they can be started and asked for.
 pub struct SamLocal {
     /// Where it listens.
     pub addresses: Vec<SocketAddr>,
+    store: Arc<Sqlite>,
     task_loop: JoinHandle<()>,
     serving: JoinSet<()>,
     /// Ends invocations that are under way.
@@ -74,10 +76,10 @@ impl Door {
         let endpoints = Arc::new(Endpoints::open(store.clone(), store.clone()).await?);
         let keys = everstep_engine::token_keys(&*store).await?;
         let (cut_off, until) = watch::channel(false);
-        let engine = Engine::new(store, Arc::new(Invoker::new(endpoints.clone(), until)), clock, keys);
+        let engine = Engine::new(store.clone(), Arc::new(Invoker::new(endpoints.clone(), until)), clock, keys);
         let starting = tokio::sync::Mutex::default();
         let room = Arc::new(Room { engine, region: region.into(), endpoints, starting });
-        Ok(Self { room, listeners, cut_off })
+        Ok(Self { room, listeners, cut_off, store })
     }
 
     /// Returns what moves the executions behind it.
@@ -87,7 +89,7 @@ impl Door {
 
     /// Lets in who asks, and goes on with the executions of an earlier start.
     pub fn open(self, stop: &watch::Receiver<bool>) -> SamLocal {
-        let Self { room, listeners, cut_off } = self;
+        let Self { room, listeners, cut_off, store } = self;
         let task_loop = tokio::spawn(room.engine.clone().run(stop.clone()));
         let mut serving = JoinSet::new();
         let addresses: Vec<SocketAddr> = listeners.iter().map(|(address, _)| *address).collect();
@@ -104,20 +106,21 @@ impl Door {
             });
         }
         info!(?addresses, "serving `sam local`");
-        SamLocal { addresses, task_loop, serving, cut_off }
+        SamLocal { addresses, store, task_loop, serving, cut_off }
     }
 }
 
 impl SamLocal {
-    /// Ends it, after its work was told to stop.
-    pub async fn stop(self) {
-        let Self { task_loop, mut serving, cut_off, .. } = self;
+    /// Ends it, after its work was told to stop. Returns its store, with which somebody may still work.
+    pub async fn stop(self) -> Arc<Sqlite> {
+        let Self { addresses: _, store, task_loop, mut serving, cut_off } = self;
         let _ = task_loop.await;
         // What breaks from now on was broken off, and is done again after the next start.
         cut_off.send_replace(true);
         let served = async { while serving.join_next().await.is_some() {} };
         // Nothing that is asked for takes long; what clients keep open is closed.
         let _ = tokio::time::timeout(DRAIN_LIMIT, served).await;
+        store
     }
 }
 
