@@ -169,6 +169,10 @@ impl Stack<'_> {
         self.ask("DeleteChangeSet", form([("ChangeSetName", id)])).await?;
         if with_stack {
             self.ask("DeleteStack", form([("StackName", self.name.as_str())])).await?;
+            // Whoever asks next is not to meet it on its way out.
+            while self.describe().await?.is_some() {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
         Ok(())
     }
