@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ring::digest;
 use uuid::Uuid;
 
+use crate::digest::sha256;
 use crate::limits::NAME_CHARACTERS_MAX;
 use crate::scope::Scope;
 
@@ -41,8 +41,7 @@ impl Context {
     pub fn uuid(&mut self) -> Uuid {
         self.uuids += 1;
         let name = format!("{} {} {}", self.execution_arn(), self.scope.path(), self.uuids);
-        let digest = digest::digest(&digest::SHA256, name.as_bytes());
-        let bytes = digest.as_ref()[..16].try_into().expect("SHA-256 gives 32 bytes");
+        let bytes = sha256(name.as_bytes())[..16].try_into().expect("SHA-256 gives 32 bytes");
         uuid::Builder::from_custom_bytes(bytes).into_uuid()
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
+use crate::digest::{hex, sha256};
 use crate::journal::{Fatal, Journal, Load, until};
 use crate::limits::{FOREIGN_AWAIT_WARNING, REFRESH_FIRST, REFRESH_MAX, START_HOLD};
 use crate::replay::id::OperationId;
@@ -258,8 +259,7 @@ pub(crate) fn fatal(error: &ServiceError) -> Fatal {
 
 /// Returns the token by which a repeated checkpoint is known: a digest of the checkpoint token, which is never used twice.
 fn client_token(checkpoint_token: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, checkpoint_token.as_bytes());
-    digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha256(checkpoint_token.as_bytes())[..16])
 }
 
 /// Turns of the scheduler that pass before the handler is suspended.

@@ -290,6 +290,7 @@ mod clock;
 #[cfg(feature = "lambda_runtime")]
 mod composed;
 mod context;
+mod digest;
 mod driver;
 mod error;
 mod function;

@@ -6,7 +6,9 @@ use std::sync::Mutex;
 use std::time::SystemTime;
 
 use http::Method;
-use ring::{digest, hmac};
+use ring::hmac;
+
+use crate::digest::{hex, sha256};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "lambda";
@@ -53,11 +55,11 @@ impl Signer {
         }
         // What is encoded in the path is encoded once more: every service but S3 wants that.
         let canonical_path = path.split('/').map(encoded).collect::<Vec<_>>().join("/");
-        let body_hash = hex(digest::digest(&digest::SHA256, body).as_ref());
+        let body_hash = hex(&sha256(body));
         let canonical =
             format!("{method}\n{canonical_path}\n{query}\n{canonical_headers}\n{signed_headers}\n{body_hash}");
         let scope = format!("{date}/{}/{SERVICE}/aws4_request", self.region);
-        let canonical_hash = hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
+        let canonical_hash = hex(&sha256(canonical.as_bytes()));
         let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{canonical_hash}");
         let signature = hex(hmac::sign(&self.key(date), to_sign.as_bytes()).as_ref());
         let access_key_id = &self.credentials.access_key_id;
@@ -97,14 +99,6 @@ pub(crate) fn encoded(text: &str) -> String {
         }
     }
     encoded
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("text takes what is written to it");
-    }
-    text
 }
 
 #[cfg(test)]

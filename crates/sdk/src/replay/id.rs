@@ -1,9 +1,10 @@
 //! Names of operations on the wire, made from their place in the handler.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-use ring::digest;
 use serde::{Deserialize, Serialize};
+
+use crate::digest::{hex, sha256};
 
 /// The scheme by which ids are made. Another one would not find the records of executions in flight, so a change of
 /// it is a change of the major version.
@@ -47,12 +48,7 @@ impl Path {
     /// Returns the id of the operation that is here: 128 bits of SHA-256 of the place, as hexadecimal digits.
     pub(crate) fn id(&self) -> OperationId {
         const _: () = assert!(ID_SCHEME == 1, "another scheme needs another function");
-        let digest = digest::digest(&digest::SHA256, self.0.as_bytes());
-        let mut text = String::with_capacity(32);
-        for byte in &digest.as_ref()[..16] {
-            write!(text, "{byte:02x}").expect("text takes what is written to it");
-        }
-        OperationId(text)
+        OperationId(hex(&sha256(self.0.as_bytes())[..16]))
     }
 }
 
