@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
 import io
 import json
 import os
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 import zipfile
@@ -58,6 +60,17 @@ def test_buckets_are_created_listed_and_deleted_when_empty(s3: Any, bucket: str)
     assert refused(lambda: s3.head_bucket(Bucket=bucket)) == ("404", 404)
     assert refused(lambda: s3.put_object(Bucket=bucket, Key="a", Body=b"a")) == ("NoSuchBucket", 404)
     assert refused(lambda: s3.get_object(Bucket=bucket, Key="a")) == ("NoSuchBucket", 404)
+
+
+def test_whoever_is_refused_before_the_body_keeps_no_connection_that_waits_for_it(server: EverstepServer):
+    address = urllib.parse.urlsplit(server.url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection.putrequest("PUT", "/missing/a")
+    connection.putheader("Content-Length", "1")
+    connection.putheader("Expect", "100-continue")
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Connection")) == (403, "close")
 
 
 def test_bucket_in_another_region_than_the_first_may_not_be_there_already(

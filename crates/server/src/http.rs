@@ -139,13 +139,13 @@ pub fn router(services: Arc<Services>, cut_off: watch::Receiver<bool>) -> axum::
     axum::Router::new().fallback(move |request: axum::extract::Request| {
         let (services, mut cut_off) = (Arc::clone(&services), cut_off.clone());
         async move {
-            let is_last = is_last_of_connection(&request);
+            let expects = Expects::of(&request);
             let mut response = tokio::select! {
                 biased;
                 response = serve(&services, request) => response,
                 _ = cut_off.wait_for(|is_cut_off| *is_cut_off) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
             };
-            if is_last {
+            if expects.is_last_of_connection(response.status()) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             response
@@ -153,10 +153,32 @@ pub fn router(services: Arc<Services>, cut_off: watch::Receiver<bool>) -> axum::
     })
 }
 
-/// Says whether a request asks for a `100 Continue` that hyper does not send, because there is no body to go on with.
-/// AWS CLI (1.46) takes the answer for it, and then misreads the next one on the same connection.
-fn is_last_of_connection(request: &axum::extract::Request) -> bool {
-    request.headers().contains_key(EXPECT) && request.body().is_end_stream()
+/// Whether a request waits for a `100 Continue` before it sends its body.
+enum Expects {
+    Nothing,
+    /// It has no body to go on with, so hyper does not send it. AWS CLI (1.46) takes the answer for it, and then
+    /// misreads the next one on the same connection.
+    WithoutBody,
+    /// Who is refused sends no body, and hyper may take the start of the next request for it.
+    WithBody,
+}
+
+impl Expects {
+    fn of(request: &axum::extract::Request) -> Self {
+        match (request.headers().contains_key(EXPECT), request.body().is_end_stream()) {
+            (false, _) => Self::Nothing,
+            (true, true) => Self::WithoutBody,
+            (true, false) => Self::WithBody,
+        }
+    }
+
+    fn is_last_of_connection(&self, answer: StatusCode) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::WithoutBody => true,
+            Self::WithBody => !answer.is_success(),
+        }
+    }
 }
 
 /// Answers a request. The `Date` header, by which clients with a wrong clock correct themselves, is hyper's.
