@@ -5,7 +5,8 @@
 //! takes back when it needs them. Memory that is not mapped (files in memory, System V segments) is not
 //! seen; rooms cannot have any, unless a control group has the kernel count it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,17 +23,33 @@ pub(crate) struct Watch {
     bytes_max: u64,
     /// When the last look ended, and how long it took.
     last: (Instant, Duration),
-    /// A look under way: what is held, and when it began.
+    /// A thorough look under way: what is held, and when it began.
     look: Option<(JoinHandle<u64>, Instant)>,
 }
 
 /// Who holds it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Held {
-    /// A process and its descendants.
-    ByTree(Pid),
+    /// A runtime and everything it has started.
+    ByTree(Tree),
     /// A control group, of which this file (`memory.stat`) tells.
     ByGroup(PathBuf),
+}
+
+/// What a glance tells, which takes some microseconds.
+enum Glance {
+    Within,
+    Over,
+    /// Over it, unless these processes share pages.
+    Unclear(Vec<i32>),
+}
+
+/// A runtime and everything it has started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tree {
+    root: i32,
+    /// Whether the root is one of them.
+    counts_root: bool,
 }
 
 impl Watch {
@@ -49,12 +66,17 @@ impl Watch {
                 let (ended, took) = self.last;
                 let next = ended + interval.max(took * limits::MEMORY_WATCH_PAUSE);
                 tokio::time::sleep_until(next.into()).await;
-                let (held, bytes_max) = (self.held.clone(), self.bytes_max);
-                let look = tokio::task::spawn_blocking(move || match held {
-                    Held::ByTree(root) => held_bytes(root, bytes_max),
-                    Held::ByGroup(stat) => anonymous_bytes(&stat),
-                });
-                self.look = Some((look, Instant::now()));
+                let began = Instant::now();
+                match self.held.glance(self.bytes_max) {
+                    Glance::Within => {
+                        self.last = (Instant::now(), began.elapsed());
+                        continue;
+                    }
+                    Glance::Over => return,
+                    Glance::Unclear(processes) => {
+                        self.look = Some((tokio::task::spawn_blocking(move || exact_bytes(&processes)), began));
+                    }
+                }
             }
             let (look, began) = self.look.as_mut().expect("it was just made");
             // A look that panicked has seen nothing.
@@ -68,6 +90,92 @@ impl Watch {
     }
 }
 
+impl Held {
+    fn glance(&self, bytes_max: u64) -> Glance {
+        let processes = match self {
+            Self::ByTree(tree) => tree.processes(),
+            Self::ByGroup(stat) if anonymous_bytes(stat) > bytes_max => return Glance::Over,
+            Self::ByGroup(_) => return Glance::Within,
+        };
+        if processes.iter().map(|process| process.held_bytes).sum::<u64>() <= bytes_max {
+            Glance::Within
+        } else if processes.len() == 1 || processes.len() > limits::MEMORY_SHARES_PROCESSES_MAX {
+            Glance::Over
+        } else {
+            Glance::Unclear(processes.iter().map(|process| process.id).collect())
+        }
+    }
+}
+
+impl Tree {
+    /// Returns a process and its descendants.
+    pub(super) fn of(process: Pid) -> Self {
+        Self { root: process.as_raw_nonzero().get(), counts_root: true }
+    }
+
+    /// Returns what runs in a room: all descendants of its first process, which is the only child of its launcher and
+    /// the parent of whoever is orphaned there.
+    pub(super) fn in_room(launcher: Pid) -> Self {
+        let launcher = launcher.as_raw_nonzero().get();
+        Self { root: children(launcher, 1).first().copied().unwrap_or(launcher), counts_root: false }
+    }
+
+    /// Returns the most bytes that its processes have held, each at its own worst moment, pages of files included.
+    pub(super) fn peak_bytes(self) -> u64 {
+        self.processes().iter().map(|process| process.peak_bytes).sum()
+    }
+
+    /// Looks at every process. Launchers have one thread.
+    fn processes(self) -> Vec<Process> {
+        let mut left = if self.counts_root { vec![self.root] } else { children(self.root, 1) };
+        let mut found = Vec::with_capacity(left.len());
+        while let Some(id) = left.pop() {
+            let process = Process::read(id);
+            left.extend(children(id, process.threads));
+            found.push(process);
+        }
+        found
+    }
+}
+
+/// What the kernel says of a process. One that is gone holds nothing.
+#[derive(Debug, Default)]
+struct Process {
+    id: i32,
+    threads: u64,
+    /// What it holds now; pages that it shares with others count for each of them.
+    held_bytes: u64,
+    /// The most it has held, pages of files included.
+    peak_bytes: u64,
+}
+
+impl Process {
+    fn read(id: i32) -> Self {
+        let mut process = Self { id, ..Self::default() };
+        for line in read(&format!("/proc/{id}/status")).unwrap_or_default().lines() {
+            match line.split_once(':') {
+                Some(("RssAnon" | "RssShmem" | "VmSwap", value)) => process.held_bytes += bytes(value),
+                Some(("VmHWM", value)) => process.peak_bytes = bytes(value),
+                Some(("Threads", value)) => process.threads = value.trim().parse().unwrap_or(0),
+                Some(_) | None => {}
+            }
+        }
+        process
+    }
+}
+
+/// Returns what the threads of a process have started and not outlived.
+fn children(process: i32, threads: u64) -> Vec<i32> {
+    let of = |path: &str| read(path).unwrap_or_default();
+    let lists = if threads == 1 {
+        of(&format!("/proc/{process}/task/{process}/children"))
+    } else {
+        let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+        threads.map(|thread| of(&format!("{}/children", thread.path().display()))).collect()
+    };
+    lists.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+}
+
 /// Returns the bytes of a control group that no file backs, be it one in memory.
 fn anonymous_bytes(stat: &Path) -> u64 {
     let text = fs::read_to_string(stat).unwrap_or_default();
@@ -75,56 +183,26 @@ fn anonymous_bytes(stat: &Path) -> u64 {
     bytes.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Returns the bytes that the tree below `root` holds. Pages that several processes share are counted once if it
-/// matters, that is if the quick sum is over `limit`, and if there are few enough processes to ask each for that.
-fn held_bytes(root: Pid, limit: u64) -> u64 {
-    let tree = tree(root);
-    let quick: u64 =
-        tree.iter().map(|pid| sum(&format!("/proc/{pid}/status"), &["RssAnon:", "RssShmem:", "VmSwap:"])).sum();
-    if quick <= limit || tree.len() == 1 || tree.len() > limits::MEMORY_SHARES_PROCESSES_MAX {
-        return quick;
-    }
-    tree.iter().map(|pid| sum(&format!("/proc/{pid}/smaps_rollup"), &["Pss_Anon:", "Pss_Shmem:"])).sum()
+/// Returns the bytes that processes hold; pages that they share count once.
+fn exact_bytes(processes: &[i32]) -> u64 {
+    let of = |id: &i32| -> u64 {
+        let text = read(&format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
+        let parts = text.lines().filter_map(|line| line.split_once(':'));
+        parts.filter(|(name, _)| ["Pss_Anon", "Pss_Shmem"].contains(name)).map(|(_, value)| bytes(value)).sum()
+    };
+    processes.iter().map(of).sum()
 }
 
-/// Returns the most bytes that the tree's processes have held, each at its own worst moment, pages of files included.
-/// The first `skipped` generations do not count.
-pub(super) fn peak_bytes(root: Pid, skipped: usize) -> u64 {
-    let mut generation = vec![root.as_raw_nonzero().get()];
-    for _ in 0..skipped {
-        generation = generation.into_iter().flat_map(children).collect();
-    }
-    let tree = generation.into_iter().filter_map(Pid::from_raw).flat_map(tree);
-    tree.map(|pid| sum(&format!("/proc/{pid}/status"), &["VmHWM:"])).sum()
+/// Reads a size such as `  12 kB`.
+fn bytes(value: &str) -> u64 {
+    value.trim().strip_suffix(" kB").and_then(|value| value.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
-/// Returns a process and all of its descendants.
-fn tree(root: Pid) -> Vec<i32> {
-    let mut found = vec![root.as_raw_nonzero().get()];
-    let mut next = 0;
-    while let Some(pid) = found.get(next) {
-        let born = children(*pid);
-        found.extend(born);
-        next += 1;
-    }
-    found
-}
-
-/// Returns what the threads of a process have started and not outlived.
-fn children(pid: i32) -> Vec<i32> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
-}
-
-/// Adds up lines such as `RssAnon:  12 kB` of a file, in bytes; a process that is gone holds nothing.
-fn sum(path: &str, names: &[&str]) -> u64 {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let kilobytes = text.lines().filter_map(|line| {
-        let rest = names.iter().find_map(|name| line.strip_prefix(name))?;
-        rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-    });
-    kilobytes.sum::<u64>() * 1024
+/// Reads a file of the kernel's, whose length nobody knows before: in one go, if it is as short as they are.
+fn read(path: &str) -> io::Result<String> {
+    let mut text = String::with_capacity(4096);
+    File::open(path)?.take(u64::MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -156,10 +234,28 @@ mod tests {
         assert_eq!(lines.take(2).filter(|line| line.as_deref().is_ok_and(|line| line == "ready")).count(), 2);
         let pid = Pid::from_child(&parent);
         let megabytes = |bytes: u64| bytes >> 20;
-        let (quick, exact) = (held_bytes(pid, u64::MAX), held_bytes(pid, 1));
+        let (tree, room) = (Tree::of(pid), Tree { counts_root: false, ..Tree::of(pid) });
+        let processes = tree.processes();
+        let ids: Vec<i32> = processes.iter().map(|process| process.id).collect();
+        let (quick, exact) = (processes.iter().map(|process| process.held_bytes).sum(), exact_bytes(&ids));
         assert!((224..300).contains(&megabytes(quick)), "{quick}");
         assert!((96..140).contains(&megabytes(exact)), "{exact}");
-        assert!(peak_bytes(pid, 0) > peak_bytes(pid, 1), "the parent is not skipped");
+        assert!(tree.peak_bytes() > room.peak_bytes(), "the parent counts");
+        let leaf = Tree { root: ids[1], counts_root: true };
+        let cases = [
+            (tree, 2 * quick, "within"),
+            (tree, quick / 2, "unclear"),
+            (room, quick / 2, "unclear"),
+            (leaf, 1, "over"),
+        ];
+        for (tree, bytes_max, expected) in cases {
+            let found = match Held::ByTree(tree).glance(bytes_max) {
+                Glance::Within => "within",
+                Glance::Over => "over",
+                Glance::Unclear(_) => "unclear",
+            };
+            assert_eq!(found, expected, "{bytes_max}");
+        }
         let _ = parent.stdin.take().unwrap().write(b"");
         parent.kill().unwrap();
         parent.wait().unwrap();

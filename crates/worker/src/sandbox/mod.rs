@@ -36,8 +36,8 @@ use crate::{Error, limits};
 
 use cgroup::{Cgroup, Cgroups};
 pub use launcher::enter_if_asked;
-use memory::Held;
 pub(crate) use memory::Watch;
+use memory::{Held, Tree};
 use order::{Order, Room};
 pub(crate) use peer::is_of as is_connection_of;
 use report::Said;
@@ -128,8 +128,7 @@ pub(crate) struct Running {
     /// Looks at its memory, unless the kernel does exactly that.
     pub(crate) watch: Option<Watch>,
     cgroup: Option<Cgroup>,
-    /// Generations of launchers before the runtime.
-    launchers: usize,
+    tree: Tree,
 }
 
 impl Sandbox {
@@ -275,14 +274,14 @@ impl Sandbox {
         }
         let id = child.id().ok_or_else(|| Failed::Surroundings("the launcher ended at once".to_owned()))?;
         let group = Pid::from_raw(id.cast_signed()).expect("a process id is positive");
-        let launchers = if self.no_rooms.is_none() { 2 } else { 0 };
+        let tree = if self.no_rooms.is_none() { Tree::in_room(group) } else { Tree::of(group) };
         let held = match (&cgroup, &self.no_rooms) {
-            (None, _) => Some(Held::ByTree(group)),
+            (None, _) => Some(Held::ByTree(tree)),
             (Some(cgroup), None) => Some(Held::ByGroup(cgroup.memory_stat())),
             (Some(_), Some(_)) => None,
         };
         let watch = held.map(|held| Watch::new(held, memory_bytes_max));
-        Ok(Running { child, group, watch, cgroup, launchers })
+        Ok(Running { child, group, watch, cgroup, tree })
     }
 
     /// Returns how much memory a control group may hold. To the kernel, a room's `/tmp` is memory as well, which on
@@ -364,7 +363,7 @@ impl Running {
 
     /// Returns the most memory it has held, in MB; `None` if it is gone.
     pub(crate) fn memory_used_mb(&self) -> Option<u64> {
-        Some(memory::peak_bytes(self.group, self.launchers).div_ceil(1 << 20)).filter(|megabytes| *megabytes > 0)
+        Some(self.tree.peak_bytes().div_ceil(1 << 20)).filter(|megabytes| *megabytes > 0)
     }
 }
 
