@@ -82,7 +82,7 @@ impl Concurrency {
     pub async fn forget(&self, name: &FunctionName) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
         let found = self.functions.load(name).await?;
-        tell(&self.supervisor, name, found.as_ref().map(|(function, _)| function));
+        tell(&self.supervisor, name, found.as_ref().map(|(function, _)| &**function));
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Functions with their versions and aliases, as the catalog keeps them: one document for each function.
 
+mod known;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,6 +19,8 @@ use crate::function_urls::FunctionUrl;
 use crate::http::error::Error;
 use crate::layers::UsedLayer;
 use crate::policy::Policies;
+use known::Known;
+pub use known::Stored;
 
 /// A function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,7 +161,7 @@ pub struct EventInvokeConfig {
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The function.
-    pub function: Function,
+    pub function: Arc<Function>,
     /// The version.
     pub version: Version,
     /// Whether the reference named a version or an alias.
@@ -270,13 +274,14 @@ pub fn draw() -> f64 {
 #[derive(Clone)]
 pub struct Functions {
     catalog: Arc<dyn Catalog>,
+    known: Arc<Known>,
     place: Place,
 }
 
 impl Functions {
     /// Opens the functions of a catalog.
     pub fn new(catalog: Arc<dyn Catalog>, place: Place) -> Self {
-        Self { catalog, place }
+        Self { catalog, known: Arc::default(), place }
     }
 
     /// Returns Region and account.
@@ -343,9 +348,15 @@ impl Functions {
     ///
     /// # Errors
     /// The store's.
-    pub async fn load(&self, name: &FunctionName) -> Result<Option<(Function, Revision)>, Error> {
+    pub async fn load(&self, name: &FunctionName) -> Result<Option<Stored>, Error> {
+        let since = match self.known.find(name) {
+            Ok(known) => return Ok(Some(known)),
+            Err(since) => since,
+        };
         let Some(document) = self.catalog.get(Kind::Function, name.as_str()).await? else { return Ok(None) };
-        Ok(Some((read(name.as_str(), &document.body)?, document.revision)))
+        let stored = (Arc::new(read(name.as_str(), &document.body)?), document.revision);
+        self.known.keep(stored.clone(), since);
+        Ok(Some(stored))
     }
 
     /// Creates a function.
@@ -353,7 +364,7 @@ impl Functions {
     /// # Errors
     /// `ResourceConflictException` if there is one of that name.
     pub async fn create(&self, function: &Function) -> Result<(), Error> {
-        match self.catalog.put(Kind::Function, function.name.as_str(), None, write(function)).await {
+        match self.put(function, None).await {
             Ok(_) => Ok(()),
             Err(StoreError::Conflict) => Err(Error::conflict(format!("Function already exist: {}", function.name))),
             Err(error) => Err(error.into()),
@@ -370,14 +381,13 @@ impl Functions {
         mut change: impl FnMut(&mut Function) -> Result<T, Error>,
     ) -> Result<(Function, T), Error> {
         loop {
-            let (mut function, revision) =
-                self.load(&reference.function).await?.ok_or_else(|| self.missing(reference))?;
-            let before = function.clone();
+            let (before, revision) = self.load(&reference.function).await?.ok_or_else(|| self.missing(reference))?;
+            let mut function = Function::clone(&before);
             let outcome = change(&mut function)?;
-            if function == before {
+            if function == *before {
                 return Ok((function, outcome));
             }
-            match self.catalog.put(Kind::Function, function.name.as_str(), Some(revision), write(&function)).await {
+            match self.put(&function, Some(revision)).await {
                 Ok(_) => return Ok((function, outcome)),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
@@ -389,15 +399,39 @@ impl Functions {
     ///
     /// # Errors
     /// `ResourceNotFoundException`.
-    pub async fn delete(&self, reference: &FunctionReference) -> Result<Function, Error> {
+    pub async fn delete(&self, reference: &FunctionReference) -> Result<Arc<Function>, Error> {
         loop {
             let (function, revision) = self.load(&reference.function).await?.ok_or_else(|| self.missing(reference))?;
-            match self.catalog.delete(Kind::Function, function.name.as_str(), revision).await {
+            let (catalog, name) = (Arc::clone(&self.catalog), function.name.clone());
+            let delete = async move { catalog.delete(Kind::Function, name.as_str(), revision).await };
+            match self.changing(function.name.clone(), delete).await {
                 Ok(()) => return Ok(function),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    async fn put(&self, function: &Function, revision: Option<Revision>) -> Result<Revision, StoreError> {
+        let (name, body) = (function.name.clone(), write(function));
+        let catalog = Arc::clone(&self.catalog);
+        self.changing(name.clone(), async move { catalog.put(Kind::Function, name.as_str(), revision, body).await })
+            .await
+    }
+
+    /// Makes a change to the end, even if whoever asked for it goes away, so that nothing old stays known.
+    async fn changing<T: Send + 'static>(
+        &self,
+        name: FunctionName,
+        change: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let known = Arc::clone(&self.known);
+        let task = tokio::spawn(async move {
+            let outcome = change.await;
+            known.forget(&name);
+            outcome
+        });
+        task.await.expect("a change does not panic")
     }
 
     /// Returns functions whose names follow `after`.

@@ -455,3 +455,7 @@ pub(crate) const SAM_LOCAL_CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long an invocation of `sam local` may take: the longest `Timeout` of a function, and a little more. Source: Lambda quotas.
 pub(crate) const SAM_LOCAL_INVOCATION_LIMIT: Duration = Duration::from_secs(905);
+
+/// Functions that are kept in memory as they were read. Source: ours; there are rarely more, and reading one takes
+/// microseconds.
+pub(crate) const FUNCTIONS_KNOWN_MAX: usize = 1_000;

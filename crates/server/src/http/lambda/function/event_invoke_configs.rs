@@ -191,7 +191,7 @@ fn qualifier(reference: &FunctionReference) -> &str {
     reference.qualifier.as_deref().unwrap_or("$LATEST")
 }
 
-async fn load(services: &Services, reference: &FunctionReference) -> Result<Function, Error> {
+async fn load(services: &Services, reference: &FunctionReference) -> Result<Arc<Function>, Error> {
     let found = services.functions.load(&reference.function).await?;
     Ok(found.ok_or_else(|| services.functions.missing(reference))?.0)
 }

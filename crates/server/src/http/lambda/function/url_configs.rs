@@ -1,5 +1,7 @@
 //! `Create`, `Get`, `Update`, `Delete` and `ListFunctionUrlConfig(s)`.
 
+use std::sync::Arc;
+
 use everstep_api::function_url::{Cors, FunctionUrlConfigRequest};
 use everstep_api::reference::FunctionReference;
 use everstep_api::validation::Violations;
@@ -131,7 +133,7 @@ fn named(services: &Services, request: &Request) -> Result<(FunctionReference, S
     Ok((reference, qualifier))
 }
 
-async fn load(services: &Services, reference: &FunctionReference) -> Result<Function, Error> {
+async fn load(services: &Services, reference: &FunctionReference) -> Result<Arc<Function>, Error> {
     Ok(services.functions.load(&reference.function).await?.ok_or_else(function_missing)?.0)
 }
 
