@@ -57,6 +57,7 @@ use crate::layers::Layers;
 use crate::limits::BODY_BYTES_MAX;
 use crate::listen::Peer;
 use crate::log_groups::LogGroups;
+use crate::log_sink::StoreSink;
 use crate::objects::Objects;
 use crate::parameters::Parameters;
 use crate::repositories::Repositories;
@@ -99,6 +100,8 @@ pub struct Services {
     pub s3: s3::Service,
     /// What functions print.
     pub logs: Arc<dyn Logs>,
+    /// What is on its way there.
+    pub log_sink: Arc<StoreSink>,
     /// The groups of it.
     pub log_groups: Arc<LogGroups>,
     /// The keys that sign requests.

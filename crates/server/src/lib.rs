@@ -135,10 +135,11 @@ impl Server {
         let log_bytes_max = config.log_megabytes << 20;
         let (sink, log_writer) =
             log_sink::StoreSink::start(logs.clone(), clock.clock().clone(), log_bytes_max, logs_stopped);
+        let log_sink = Arc::new(sink);
         let mut worker = config.worker(inside);
         worker.sandbox = Arc::clone(&sandbox);
         worker.endpoint_variables = http::HOSTED.into_iter().chain(forwards.names()).map(endpoint_variable).collect();
-        let supervisor = Supervisor::start(worker, keys.clone(), Arc::new(sink));
+        let supervisor = Supervisor::start(worker, keys.clone(), log_sink.clone());
         let function_urls = FunctionUrls::new(catalog.clone(), config.function_url_base(addresses[0])?);
         let functions = Functions::new(catalog.clone(), config.place());
         let identities = Arc::new(Identities::open(catalog.clone(), &functions).await?);
@@ -182,6 +183,7 @@ impl Server {
             ),
             objects,
             logs,
+            log_sink,
             log_groups: log_groups.clone(),
             keys: keys.clone(),
             identities,

@@ -152,6 +152,9 @@ pub(crate) const TAG_VALUE_CHARACTERS_MAX: usize = 256;
 /// Batches of log lines that may wait for the store; more are dropped with a warning. Everstep's own.
 pub(crate) const LOG_BATCHES_MAX: usize = 4_096;
 
+/// How long log lines wait for others, to be stored with them. Everstep's own; whoever reads does not wait.
+pub(crate) const LOG_PAUSE: Duration = Duration::from_millis(20);
+
 /// Bytes of log lines after which it is looked whether there are too many. Everstep's own.
 pub(crate) const LOG_BYTES_UNSEEN_MAX: usize = 16 * 1_048_576;
 

@@ -73,8 +73,9 @@ impl Operation {
     }
 }
 
-/// Carries out an operation.
+/// Carries out an operation, after what was printed before it.
 pub async fn serve(services: &Services, operation: Operation, request: &Request) -> Result<Response, Error> {
+    services.log_sink.settle().await;
     match operation {
         Operation::CreateLogGroup => create_log_group::handle(services, request).await,
         Operation::DeleteLogGroup => delete_log_group::handle(services, request).await,
