@@ -58,10 +58,13 @@ class EverstepServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the server; show its log if something went wrong."""
+        ended = None if self.process is None else self.process.poll()
         self.stop()
         for orphan in filter(is_function, self.orphans):
             os.kill(orphan, signal.SIGKILL)
-        if error is not None:
+        if ended is not None:
+            print(f"the server has ended by itself, with {ended}")
+        if error is not None or ended is not None:
             print(f"--- log of the server on {self.data} ---\n{self.log_tail()}")
 
     def start(self) -> None:
