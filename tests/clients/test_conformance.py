@@ -27,3 +27,29 @@ def test_a_suite_passes_by_the_whole_way(server: EverstepServer, tmp_path: Path,
     printed = (tmp_path / "runner.log").read_text()
     assert not outcome.failed, printed
     assert outcome.count("PASSED") == 5, printed
+
+
+@pytest.mark.parametrize("place", [".", "conformance-tests", "packages/conformance-tests"])
+def test_the_handlers_of_a_checkout_are_found(tmp_path: Path, place: str):
+    add_template(tmp_path / place)
+    assert handlers.prepared("python", tmp_path) == tmp_path / place
+
+
+@pytest.mark.parametrize(
+    ("places", "error"),
+    [
+        ([], "no template `template_SUITE.yaml` in "),
+        (["too/far/down"], "no template `template_SUITE.yaml` in "),
+        (["packages/one", "packages/other"], "several directories have templates, name one of them: "),
+    ],
+)
+def test_where_handlers_lie_is_not_guessed(tmp_path: Path, places: list[str], error: str):
+    for place in places:
+        add_template(tmp_path / place)
+    with pytest.raises(SystemExit, match=error):
+        handlers.prepared("python", tmp_path)
+
+
+def add_template(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "template_wait.yaml").touch()

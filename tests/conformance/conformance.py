@@ -69,9 +69,13 @@ def run_language(
 ) -> Iterator[runner.Outcome]:
     """Run the suites of one language, several at once; yield what came of each as soon as it is known."""
     templates = handlers.prepared(language, directory)
-    suites = handlers.suites(templates)
+    there, known = handlers.suites(templates), runner.suites()
+    suites = [suite for suite in there if suite in known]
     if unknown := set(wanted) - set(suites):
         sys.exit(f"no suite `{unknown.pop()}` in {language}: there are {', '.join(suites)}")
+    if not wanted:
+        for suite in sorted(set(there) - known):
+            print(f"{language} {suite}: not run, {tools.RUNNER} has no requirements for it", flush=True)
     suites = [suite for suite in suites if not wanted or suite in wanted]
 
     def run(suite: str) -> runner.Outcome:
@@ -87,8 +91,7 @@ def run_language(
 
 def in_process() -> int:
     """Run the handlers in Rust by the SDK's test kit: the same requirements, without a server."""
-    requirements = [*tools.site_packages(tools.runner()).glob("aws_*_conformance_tests/test_requirements")]
-    requirements.append(tools.REQUIREMENTS / "everstep_requirements")
+    requirements = [*tools.core_requirements(), tools.REQUIREMENTS / "everstep_requirements"]
     environment = os.environ | {"EVERSTEP_REQUIREMENTS": os.pathsep.join(map(str, requirements))}
     # Of the whole workspace, as all tests are built: another choice of packages compiles every crate again.
     build = ["--quiet", "--workspace", "--test", "requirements"]

@@ -2,6 +2,7 @@
 
 A directory of handlers has a SAM template for each suite, `template_SUITE.yaml`. Ours are built beside the
 repository's files, below `target/`; those of others are built where they are, in the way that their directory shows.
+Of a whole checkout the directory is found.
 """
 
 from __future__ import annotations
@@ -22,18 +23,36 @@ LANGUAGES = ("python", "javascript", "java", "rust", "rust-aws")
 ON_REQUEST = ("rust-aws",)
 """What takes so long to build that it is only run if it is named."""
 
+DEPTHS = ("*", "*/*")
+"""How far below the top of a checkout its templates are looked for."""
+
 
 def prepared(language: str, directory: Path | None) -> Path:
     """Build the handlers of a language, or those of a directory; return where their templates lie."""
-    if directory is not None:
-        _build_in_place(directory)
-        return directory
-    return _stage(language)
+    if directory is None:
+        return _stage(language)
+    found = _with_templates(directory)
+    _build_in_place(found)
+    return found
 
 
 def suites(directory: Path) -> list[str]:
     """Return the suites that a directory has templates for."""
     return sorted(file.stem.removeprefix("template_") for file in directory.glob("template_*.yaml"))
+
+
+def _with_templates(directory: Path) -> Path:
+    """Return the directory itself, or the one in a checkout that has templates: AWS keeps it among the packages."""
+    if suites(directory):
+        return directory
+    found = sorted({file.parent for depth in DEPTHS for file in directory.glob(f"{depth}/template_*.yaml")})
+    match found:
+        case [only]:
+            return only
+        case []:
+            sys.exit(f"no template `template_SUITE.yaml` in {directory} or two levels below it")
+        case _:
+            sys.exit(f"several directories have templates, name one of them: {', '.join(map(str, found))}")
 
 
 def _stage(language: str) -> Path:

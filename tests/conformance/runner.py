@@ -41,6 +41,11 @@ class Outcome:
         return self.error is not None or bool(self.of("FAILED", "OPTIONAL_FAILED"))
 
 
+def suites() -> set[str]:
+    """Return the suites that the runner has requirements for."""
+    return {suite.name for requirements in tools.core_requirements() for suite in requirements.iterdir()}
+
+
 def run(server: EverstepServer, language: str, suite: str, template: Path, work: Path) -> Outcome:
     """Run one suite; what it printed and the histories that it saw are kept in `work`."""
     work.mkdir(parents=True, exist_ok=True)

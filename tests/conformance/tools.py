@@ -33,6 +33,11 @@ def runner() -> Path:
     return packages.once(INSTALLED / "runner", stamp, f"installing {RUNNER}", install) / "bin" / "python"
 
 
+def core_requirements() -> list[Path]:
+    """Return where the requirements lie that come with AWS's runner and what belongs to it, a directory for each suite."""
+    return sorted(site_packages(runner()).glob("aws_*_conformance_tests/test_requirements"))
+
+
 def site_packages(python: Path) -> Path:
     """Return where the packages of a virtual environment's Python lie."""
     [directory] = python.parents[1].glob("lib/python3.*/site-packages")
