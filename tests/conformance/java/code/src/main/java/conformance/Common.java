@@ -1,7 +1,6 @@
 package conformance;
 
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import software.amazon.lambda.durable.DurableContext;
@@ -10,12 +9,13 @@ import software.amazon.lambda.durable.config.StepConfig;
 import software.amazon.lambda.durable.retry.JitterStrategy;
 import software.amazon.lambda.durable.retry.RetryStrategies;
 import software.amazon.lambda.durable.retry.RetryStrategy;
+import software.amazon.lambda.durable.serde.JacksonSerDes;
 import software.amazon.lambda.durable.serde.SerDes;
 
 /** What the handlers share: types, retries, serializers, and an error to fail with. */
 final class Common {
     static final TypeToken<Map<String, Object>> OBJECT = new TypeToken<>() {};
-    static final TypeToken<List<String>> STRINGS = new TypeToken<>() {};
+    static final JacksonSerDes JSON = new JacksonSerDes();
     static final StepConfig NO_RETRY = retrying(attempts(1));
 
     private Common() {}

@@ -14,20 +14,17 @@ import java.util.function.Function;
 import software.amazon.lambda.durable.DurableContext;
 import software.amazon.lambda.durable.DurableHandler;
 import software.amazon.lambda.durable.StepContext;
+import software.amazon.lambda.durable.TypeToken;
 import software.amazon.lambda.durable.config.StepConfig;
 import software.amazon.lambda.durable.config.StepSemantics;
-import software.amazon.lambda.durable.exception.StepException;
 import software.amazon.lambda.durable.retry.RetryDecision;
 import software.amazon.lambda.durable.retry.RetryStrategy;
-import software.amazon.lambda.durable.serde.JacksonSerDes;
-import software.amazon.lambda.durable.TypeToken;
 
 /** Suite {@code step}: one function for each requirement 1-x. */
 public final class StepSuite {
-    private static final JacksonSerDes JSON = new JacksonSerDes();
     private static final TextSerDes UPPER_CASE = new TextSerDes(
-            value -> JSON.serialize(value.toString().toUpperCase()),
-            text -> JSON.deserialize(text, TypeToken.get(String.class)));
+            value -> Common.JSON.serialize(value.toString().toUpperCase()),
+            text -> Common.JSON.deserialize(text, TypeToken.get(String.class)));
 
     private StepSuite() {}
 
