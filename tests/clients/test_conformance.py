@@ -5,6 +5,7 @@ One suite, the quickest; `cargo xtask conformance` runs them all.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from packages import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "conformance"))
 
+import conformance
 import handlers
 import runner
 
@@ -53,3 +55,29 @@ def test_where_handlers_lie_is_not_guessed(tmp_path: Path, places: list[str], er
 def add_template(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "template_wait.yaml").touch()
+
+
+UNREACHABLE = (
+    "Could not find artifact software.amazon.lambda.durable:aws-durable-execution-sdk-java:jar:0"
+    " in central (https://repo.example/maven2)"
+)
+
+
+def test_what_maven_cannot_fetch_is_said_and_fails(
+    server: EverstepServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    maven = tmp_path / "mvn"
+    maven.write_text(f'#!/bin/sh\necho "[ERROR] {UNREACHABLE} -> [Help 1]"\nexit 1\n')
+    maven.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    [outcome] = conformance.run_language(server, "java", None, [])
+    assert outcome.failed
+    assert outcome.error is not None
+    assert f"cannot fetch what the handlers need: {UNREACHABLE}\nName a repository" in outcome.error
+
+
+def test_without_maven_java_is_said_to_need_it(server: EverstepServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [outcome] = conformance.run_language(server, "java", None, [])
+    assert outcome.failed
+    assert "no `mvn` in `PATH`" in str(outcome.error)

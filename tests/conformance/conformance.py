@@ -68,7 +68,11 @@ def run_language(
     server: EverstepServer, language: str, directory: Path | None, wanted: list[str]
 ) -> Iterator[runner.Outcome]:
     """Run the suites of one language, several at once; yield what came of each as soon as it is known."""
-    templates = handlers.prepared(language, directory)
+    try:
+        templates = handlers.prepared(language, directory)
+    except handlers.Unbuildable as error:
+        yield runner.Outcome(language, "all", error=str(error))
+        return
     there, known = handlers.suites(templates), runner.suites()
     suites = [suite for suite in there if suite in known]
     if unknown := set(wanted) - set(suites):
@@ -139,7 +143,8 @@ def _print_table(outcomes: list[runner.Outcome]) -> None:
             totals = [total + count for total, count in zip(totals, counts, strict=True)]
             row = "     not deployed" if outcome.error else f"{counts[0]:8}{counts[1]:8}{counts[2]:13}"
             print(f"{language:12}{outcome.suite:20}{row}")
-        print(f"{language:12}{'all':20}{totals[0]:8}{totals[1]:8}{totals[2]:13}")
+        if any(outcome.results for outcome in of_language):
+            print(f"{language:12}{'all':20}{totals[0]:8}{totals[1]:8}{totals[2]:13}")
 
 
 def _print_reasons(outcomes: list[runner.Outcome]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -27,8 +28,22 @@ DEPTHS = ("*", "*/*")
 """How far below the top of a checkout its templates are looked for."""
 
 
+WAY_OUT = (
+    "Name a repository that has it in `~/.m2/settings.xml`, or put it into the local one: AWS's SDK by `mvn install` "
+    "in a checkout of https://github.com/aws/aws-durable-execution-sdk-java. Or name other languages with `--language`."
+)
+"""What to do when Maven cannot fetch what the handlers in Java need."""
+
+
+class Unbuildable(Exception):
+    """Says why the handlers of a language cannot be built here, and how to go on."""
+
+
 def prepared(language: str, directory: Path | None) -> Path:
-    """Build the handlers of a language, or those of a directory; return where their templates lie."""
+    """Build the handlers of a language, or those of a directory; return where their templates lie.
+
+    Raises `Unbuildable` if what they need cannot be had.
+    """
     if directory is None:
         return _stage(language)
     found = _with_templates(directory)
@@ -66,6 +81,10 @@ def _stage(language: str) -> Path:
                 shutil.copy(file, stage / "code")
         case "javascript":
             _bundle(source / "code", stage / "code")
+        case "java":
+            # `sam build` compiles them: here it is only found out whether it can.
+            shutil.copytree(source / "code", stage / "code", ignore=shutil.ignore_patterns("target"))
+            _fetch(stage / "code")
         case "rust":
             # Cargo built it together with the server.
             _pack(BINARY.with_name("conformance-handlers"), stage)
@@ -75,8 +94,6 @@ def _stage(language: str) -> Path:
             cargo = os.environ.get("CARGO", "cargo")
             packages.run([cargo, "build", "--locked", "--target-dir", str(target)], source)
             _pack(target / "debug" / "handlers", stage)
-        case _:
-            shutil.copytree(source, stage, ignore=shutil.ignore_patterns("target"))
     for template in source.glob("template_*.yaml"):
         shutil.copy(template, stage)
     return stage
@@ -101,6 +118,17 @@ def _bundle(source: Path, target: Path) -> None:
     options = ["--bundle", "--platform=node", "--target=node22", "--format=cjs", "--external:@aws-sdk/*"]
     options += ["--log-level=warning", f"--outdir={target}"]
     packages.run([str(work / "node_modules" / ".bin" / "esbuild"), *entries, *options])
+
+
+def _fetch(project: Path) -> None:
+    """Let Maven fetch what a project needs."""
+    if shutil.which("mvn") is None:
+        raise Unbuildable("there is no `mvn` in `PATH`: install Maven and a JDK, or name other languages")
+    maven = ["mvn", "--batch-mode", "--quiet", "--update-snapshots", "-Dstyle.color=never", "dependency:resolve"]
+    done = subprocess.run(maven, cwd=project, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason, _, _ = done.stdout.strip().removeprefix("[ERROR] ").partition(" -> [Help")
+        raise Unbuildable(f"Maven cannot fetch what the handlers need: {reason}\n{WAY_OUT}")
 
 
 def _pack(binary: Path, stage: Path) -> None:
