@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.function.Function;
 import software.amazon.lambda.durable.DurableContext;
+import software.amazon.lambda.durable.StepContext;
 import software.amazon.lambda.durable.TypeToken;
 import software.amazon.lambda.durable.config.StepConfig;
 import software.amazon.lambda.durable.retry.JitterStrategy;
@@ -44,6 +45,21 @@ final class Common {
     /** Fails, as a step, a branch, an item, a submitter or a check. */
     static <T> T fail() {
         throw new IllegalStateException("this always fails");
+    }
+
+    /** Returns a step that succeeds at this attempt, and fails before it. */
+    static Function<StepContext, String> failsUntil(int attempt, String value) {
+        return failsUntil(attempt, value, new IllegalStateException("not yet"));
+    }
+
+    /** Returns a step that succeeds at this attempt, and fails before it with this error. */
+    static Function<StepContext, String> failsUntil(int attempt, String value, RuntimeException error) {
+        return step -> {
+            if (step.getAttempt() < attempt) {
+                throw error;
+            }
+            return value;
+        };
     }
 
     /** Gives a value by a step without a name. */

@@ -3,6 +3,7 @@ package conformance;
 import static conformance.Common.NO_RETRY;
 import static conformance.Common.attempts;
 import static conformance.Common.fail;
+import static conformance.Common.failsUntil;
 import static conformance.Common.retrying;
 import static conformance.Common.seconds;
 import static conformance.Common.step;
@@ -33,16 +34,6 @@ public final class StepSuite {
         public TransientError(String message) {
             super(message);
         }
-    }
-
-    /** Returns a step that succeeds at this attempt and fails before it. */
-    private static Function<StepContext, String> failsUntil(int attempt, RuntimeException error, String value) {
-        return step -> {
-            if (step.getAttempt() < attempt) {
-                throw error;
-            }
-            return value;
-        };
     }
 
     /** Returns a step that logs its input, and ends its process before this attempt. */
@@ -163,7 +154,7 @@ public final class StepSuite {
     public static final class Retried extends DurableHandler<Object, String> {
         @Override
         public String handleRequest(Object event, DurableContext context) {
-            var body = failsUntil(2, new IllegalStateException("not yet"), "Operation succeeded");
+            var body = failsUntil(2, "Operation succeeded");
             return context.step(null, String.class, body, retrying(attempts(2)));
         }
     }
@@ -178,7 +169,7 @@ public final class StepSuite {
     public static final class DefaultRetries extends DurableHandler<Object, String> {
         @Override
         public String handleRequest(Object event, DurableContext context) {
-            var body = failsUntil(3, new IllegalStateException("not yet"), "third time lucky");
+            var body = failsUntil(3, "third time lucky");
             return context.step(null, String.class, body);
         }
     }
@@ -186,7 +177,7 @@ public final class StepSuite {
     public static final class Backoff extends DurableHandler<Object, String> {
         @Override
         public String handleRequest(Object event, DurableContext context) {
-            var body = failsUntil(3, new IllegalStateException("not yet"), "third time lucky");
+            var body = failsUntil(3, "third time lucky");
             return context.step(null, String.class, body, retrying(attempts(5, 2, 3)));
         }
     }
@@ -194,7 +185,7 @@ public final class StepSuite {
     public static final class RetryableError extends DurableHandler<Object, String> {
         @Override
         public String handleRequest(Object event, DurableContext context) {
-            var body = failsUntil(2, new TransientError("busy"), "done");
+            var body = failsUntil(2, "done", new TransientError("busy"));
             return context.step(null, String.class, body, retryingAfter(TransientError.class));
         }
     }
@@ -202,7 +193,7 @@ public final class StepSuite {
     public static final class ErrorNotRetryable extends DurableHandler<Object, String> {
         @Override
         public String handleRequest(Object event, DurableContext context) {
-            var body = failsUntil(2, new TransientError("busy"), "done");
+            var body = failsUntil(2, "done", new TransientError("busy"));
             return context.step(null, String.class, body, retryingAfter(IllegalArgumentException.class));
         }
     }
