@@ -67,7 +67,7 @@ def test_what_maven_cannot_fetch_is_said_and_fails(
     server: EverstepServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     maven = tmp_path / "mvn"
-    maven.write_text(f'#!/bin/sh\necho "[ERROR] {UNREACHABLE} -> [Help 1]"\nexit 1\n')
+    maven.write_text(f"#!/bin/sh\ncat <<END\n\033[0m[ERROR] {UNREACHABLE} -> [Help 1]\nEND\nexit 1\n")
     maven.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     [outcome] = conformance.run_language(server, "java", None, [])

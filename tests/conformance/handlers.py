@@ -127,8 +127,9 @@ def _fetch(project: Path) -> None:
     maven = ["mvn", "--batch-mode", "--quiet", "--update-snapshots", "-Dstyle.color=never", "dependency:resolve"]
     done = subprocess.run(maven, cwd=project, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        reason, _, _ = done.stdout.strip().removeprefix("[ERROR] ").partition(" -> [Help")
-        raise Unbuildable(f"Maven cannot fetch what the handlers need: {reason}\n{WAY_OUT}")
+        _, _, said = done.stdout.partition("[ERROR] ")
+        reason, _, _ = said.partition(" -> [Help")
+        raise Unbuildable(f"Maven cannot fetch what the handlers need: {reason.strip()}\n{WAY_OUT}")
 
 
 def _pack(binary: Path, stage: Path) -> None:
