@@ -55,7 +55,7 @@ public final class StepSuite {
                 .build();
     }
 
-    /** Returns a strategy that tries three times, a second apart, after errors of this kind only. */
+    /** Returns the configuration of a step that is tried three times after errors of this kind only. */
     private static StepConfig retryingAfter(Class<? extends Throwable> kind) {
         var strategy = attempts(3);
         return retrying((error, attempt) ->
