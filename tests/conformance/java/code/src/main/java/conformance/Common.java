@@ -1,12 +1,15 @@
 package conformance;
 
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import software.amazon.lambda.durable.DurableContext;
 import software.amazon.lambda.durable.StepContext;
 import software.amazon.lambda.durable.TypeToken;
 import software.amazon.lambda.durable.config.StepConfig;
+import software.amazon.lambda.durable.model.ConcurrencyCompletionStatus;
 import software.amazon.lambda.durable.retry.JitterStrategy;
 import software.amazon.lambda.durable.retry.RetryStrategies;
 import software.amazon.lambda.durable.retry.RetryStrategy;
@@ -18,6 +21,10 @@ final class Common {
     static final TypeToken<Map<String, Object>> OBJECT = new TypeToken<>() {};
     static final JacksonSerDes JSON = new JacksonSerDes();
     static final StepConfig NO_RETRY = retrying(attempts(1));
+
+    static final List<String> COUNTS = List.of("completionReason", "successCount", "failureCount", "totalCount");
+    static final List<String> OUTCOME =
+            List.of("completionReason", "status", "successCount", "failureCount", "totalCount");
 
     private Common() {}
 
@@ -65,6 +72,19 @@ final class Common {
     /** Gives a value by a step without a name. */
     static <T> T step(DurableContext context, Class<T> type, T value) {
         return context.step(null, type, step -> value);
+    }
+
+    /** Returns what a map or parallel operation says about itself. What it did not start does not count. */
+    static Map<String, Object> facts(
+            ConcurrencyCompletionStatus reason, int succeeded, int failed, List<String> names) {
+        Map<String, Object> facts = new HashMap<>();
+        facts.put("completionReason", reason.name());
+        facts.put("status", failed == 0 ? "SUCCEEDED" : "FAILED");
+        facts.put("successCount", succeeded);
+        facts.put("failureCount", failed);
+        facts.put("totalCount", succeeded + failed);
+        facts.keySet().retainAll(names);
+        return facts;
     }
 
     /** Writes and reads values with two functions. */
