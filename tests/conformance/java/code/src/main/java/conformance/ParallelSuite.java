@@ -22,12 +22,7 @@ import software.amazon.lambda.durable.config.ParallelBranchConfig;
 import software.amazon.lambda.durable.config.ParallelConfig;
 import software.amazon.lambda.durable.model.ParallelResult;
 
-/**
- * Suite {@code parallel}: one function for each requirement 8-x.
- *
- * <p>8-13 and 8-22 tolerate a percentage of failures, which this SDK refuses for parallel operations; the template says
- * so.
- */
+/** Suite {@code parallel}: one function for each requirement 8-x. */
 public final class ParallelSuite {
     private static final TypeToken<List<String>> STRINGS = new TypeToken<>() {};
     static final ParallelConfig ONE_BY_ONE =
@@ -196,6 +191,15 @@ public final class ParallelSuite {
         }
     }
 
+    public static final class PercentageExceeded extends DurableHandler<Object, Map<String, Object>> {
+        @Override
+        public Map<String, Object> handleRequest(Object event, DurableContext context) {
+            var config = until(CompletionConfig.toleratedFailurePercentage(0.25));
+            return run(context, "tolerated-pct", config, failing(), failing(), always("never"), always("never"))
+                    .facts(COUNTS);
+        }
+    }
+
     public static final class BranchWaits extends DurableHandler<Object, List<String>> {
         @Override
         public List<String> handleRequest(Object event, DurableContext context) {
@@ -286,6 +290,15 @@ public final class ParallelSuite {
                 outer.get();
                 return List.of(branch.get());
             }
+        }
+    }
+
+    public static final class PercentageReached extends DurableHandler<Object, Map<String, Object>> {
+        @Override
+        public Map<String, Object> handleRequest(Object event, DurableContext context) {
+            var config = until(CompletionConfig.toleratedFailurePercentage(0.25));
+            return run(context, "pct-boundary", config, failing(), always("ok"), always("ok"), always("ok"))
+                    .facts(OUTCOME);
         }
     }
 }
