@@ -44,9 +44,8 @@ class Example:
             directory = source
         else:
             directory = packages.BUILT / "examples" / name / language
-            directory.mkdir(parents=True, exist_ok=True)
-            for file in (file for file in source.iterdir() if file.is_file()):
-                shutil.copy(file, directory)
+            built = shutil.ignore_patterns(".everstep", "node_modules", "target")
+            shutil.copytree(source, directory, ignore=built, dirs_exist_ok=True)
         self.readme = (source / "README.md").read_text()
         deploy, self._invoke, *_ = (shlex.split(command) for command in COMMAND.findall(self.readme))
         assert deploy[:3] == ["deploy", "--stack-name", f"{name}-{language}"]
