@@ -26,7 +26,9 @@ from history import read_history
 
 COMMAND = re.compile(r"^\$ everstep (.+)$", re.MULTILINE)
 
-in_each_language = pytest.mark.parametrize("language", ["python", "typescript", "rust"])
+in_each_language = pytest.mark.parametrize(
+    "language", ["python", "typescript", "rust", pytest.param("java", marks=pytest.mark.java)]
+)
 
 
 class Example:
