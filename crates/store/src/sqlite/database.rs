@@ -6,9 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::FallocateFlags;
 
 use super::failure;
 use super::schema::Schema;
+use super::writer::CHECKPOINT_PAGES;
 use crate::error::Error;
 
 /// Bytes of a page. Fixed when the file is born: older files have pages of 4096 bytes, and keep them.
@@ -25,6 +27,10 @@ const READER_CACHE_KIB: i64 = 4 * 1024;
 
 /// What is left of a write-ahead log that had to grow over this, in bytes.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
+
+/// What a write-ahead log has of the disk from the start, in bytes: as much as it holds before it is used again. A log
+/// that grows makes each commit wait for its length to be written as well, which doubles the time.
+const WAL_BYTES_RESERVED: u64 = (PAGE_BYTES as u64 + 24) * CHECKPOINT_PAGES as u64;
 
 /// Prepared statements that a connection keeps; more than there are.
 const STATEMENTS_KEPT: usize = 128;
@@ -111,6 +117,10 @@ impl Database {
 
     fn prepare_to_write(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
+        match self.flush {
+            Flush::EachCommit => self.reserve_wal(),
+            Flush::Sometimes => {}
+        }
         connection.pragma_update(
             None,
             "synchronous",
@@ -125,6 +135,24 @@ impl Database {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)
+    }
+
+    /// Reserves room for the write-ahead log. Without it everything works as well: a full disk is noticed by who
+    /// writes, and some file systems cannot do it.
+    fn reserve_wal(&self) {
+        let mut wal = self.path.clone().into_os_string();
+        wal.push("-wal");
+        let reserve = || {
+            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&wal)?;
+            // Where the system has no such call it is made up, and may shorten what is longer.
+            if file.metadata()?.len() < WAL_BYTES_RESERVED {
+                rustix::fs::fallocate(file, FallocateFlags::empty(), 0, WAL_BYTES_RESERVED)?;
+            }
+            std::io::Result::Ok(())
+        };
+        if let Err(error) = reserve() {
+            tracing::debug!(file = %self.path.display(), %error, "no room is reserved for the write-ahead log");
+        }
     }
 }
 

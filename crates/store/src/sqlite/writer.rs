@@ -33,7 +33,7 @@ const GROUP_ITEMS_MAX: usize = 512;
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Length of the write-ahead log, in pages, from which on it is moved into the file, to be used again from its start.
-const CHECKPOINT_PAGES: i32 = 8_000;
+pub(super) const CHECKPOINT_PAGES: i32 = 8_000;
 
 thread_local! {
     /// Length of the write-ahead log that this thread writes, in pages.
@@ -383,6 +383,22 @@ mod tests {
         // The hook went with the connection.
         writer.write(0, put("after", 10)).await.unwrap();
         assert_eq!(keys(&writer).await, ["after"]);
+    }
+
+    #[tokio::test]
+    async fn write_ahead_log_has_its_room_from_the_start_if_commits_wait_for_it() {
+        for (flush, expected) in [(Flush::EachCommit, true), (Flush::Sometimes, false)] {
+            let directory = tempfile::tempdir().unwrap();
+            let database = Database::new(directory.path().join("test.db"), &schema::MAIN, flush);
+            // What the file holds already stays, also after its process has died without closing it.
+            let first = database.open().unwrap();
+            put("kept", 10)(&first).unwrap();
+            std::mem::forget(first);
+            let connection = database.writer().unwrap();
+            assert_eq!(connection.query_row("SELECT count(*) FROM documents", (), |row| row.get(0)), Ok(1));
+            let wal_bytes = std::fs::metadata(directory.path().join("test.db-wal")).unwrap().len();
+            assert_eq!(wal_bytes > 16_000_000, expected, "{flush:?}: {wal_bytes}");
+        }
     }
 
     #[tokio::test]
