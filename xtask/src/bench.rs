@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: builds what is measured and what measures, and lets `everstep-bench` do the rest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 
 use crate::run::{cargo, root, run, say, target};
@@ -81,5 +82,12 @@ fn restate() -> anyhow::Result<(PathBuf, PathBuf)> {
         &["build", "--quiet", "--release", "--manifest-path", manifest, "--target-dir", &target_directory],
         &[],
     )?;
-    Ok((tools.join("node_modules/.bin/restate-server"), built.join("release/restate-ten-steps")))
+    Ok((restate_server(&tools.join("node_modules/@restatedev"))?, built.join("release/restate-ten-steps")))
+}
+
+/// Finds the program itself: what npm puts into `.bin` only starts it, and would be measured in its place.
+fn restate_server(packages: &Path) -> anyhow::Result<PathBuf> {
+    let entries = std::fs::read_dir(packages).with_context(|| format!("cannot read {}", packages.display()))?;
+    let mut programs = entries.filter_map(|entry| Some(entry.ok()?.path().join("bin/restate-server")));
+    programs.find(|program| program.is_file()).context("npm has no server of Restate for this kind of machine")
 }
