@@ -31,6 +31,8 @@ enum Chore {
     Advisories,
     /// Build the Rust SDK with the oldest Rust that it is for, which rustup installs
     OldestRust,
+    /// Lint and test the Rust SDK with every feature, those of AWS's crates too
+    SdkFeatures,
     /// Set up and run the tests: all, or only some
     Test(test::Test),
     /// Kill the server again and again while executions run, and check that nothing is lost
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Chore::Check => check::check(),
         Chore::Advisories => check::advisories(),
         Chore::OldestRust => sdk::oldest(),
+        Chore::SdkFeatures => sdk::features(),
         Chore::Test(test) => test.run(),
         Chore::Chaos(chaos) => chaos.run(),
         Chore::Conformance(conformance) => conformance.run(),

@@ -51,6 +51,16 @@ pub fn oldest() -> anyhow::Result<()> {
     run("rustup", &build, &[])
 }
 
+/// Lints and tests the SDK with every feature. That takes too long for the checks, which compile the features, for the
+/// list of the API, and leave it at that.
+pub fn features() -> anyhow::Result<()> {
+    say("the SDK with every feature");
+    let all = ["--package", "everstep", "--all-features", "--quiet"];
+    let deny = ["--all-targets", "--", "--deny", "warnings"];
+    run(&cargo(), &[&["clippy"][..], &all, &deny].concat(), &[])?;
+    run(&cargo(), &[&["test"][..], &all].concat(), &[])
+}
+
 /// Returns what the SDK needs with these features, as `name version`, itself among it.
 fn tree(features: &[&str]) -> anyhow::Result<BTreeSet<String>> {
     let tree = ["tree", "--package", "everstep", "--edges", "normal", "--prefix", "none"];

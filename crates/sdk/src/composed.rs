@@ -7,7 +7,6 @@ use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::Value;
 
 use crate::function::{Function, IntoFunction, LambdaInvocation};
-use crate::lambda_api::LambdaApi;
 use crate::runtime::{RunError, deadline_of};
 use crate::service::Service;
 
@@ -40,8 +39,9 @@ pub fn service<M>(
     + Send,
     RunError,
 > {
-    let api = LambdaApi::from_environment().map_err(RunError::environment)?;
-    Ok(over(function.into_function(), Arc::new(api)))
+    let function = function.into_function();
+    let service = function.service().map_err(RunError::environment)?;
+    Ok(over(function, service))
 }
 
 fn over(

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::driver::{Pump, Rest, drive, fatal};
 use crate::error::{Error, Result, error_type};
 use crate::journal::{Fatal, Invocation, Journal};
+use crate::lambda_api::{EnvironmentError, LambdaApi};
 use crate::limits::RESULT_BYTES_MAX;
 use crate::plugin::{InvocationEnd, InvocationInfo, InvocationStatus, OperationInfo, PluginFactory, Plugins};
 use crate::replay::id::OperationId;
@@ -35,6 +36,8 @@ pub struct Function {
     handler: Arc<Handler>,
     plugins: Vec<Arc<dyn PluginFactory>>,
     replay_logs: bool,
+    /// What it was told to make its checkpoints by.
+    service: Option<Arc<dyn Service>>,
 }
 
 type Handler = dyn Fn(Option<String>, Context) -> HandlerFuture + Send + Sync;
@@ -66,7 +69,7 @@ impl Function {
             };
             Box::pin(run) as HandlerFuture
         };
-        Self { handler: Arc::new(run), plugins: Vec::new(), replay_logs: false }
+        Self { handler: Arc::new(run), plugins: Vec::new(), replay_logs: false, service: None }
     }
 
     /// Adds a plugin: it is made anew for each invocation.
@@ -81,6 +84,35 @@ impl Function {
     pub fn replay_logs(mut self, replay_logs: bool) -> Self {
         self.replay_logs = replay_logs;
         self
+    }
+
+    /// Makes checkpoints by this client (feature `aws-sdk-lambda`), and not by the crate's own, which is small and takes
+    /// its keys from the environment. Where it connects to, its keys, its interceptors, how long it waits and how often
+    /// it tries again are the client's: nothing is added to them. The test kit uses neither.
+    ///
+    /// ```no_run
+    /// # use everstep::{Context, Function, Result, RunError};
+    /// # async fn greet(name: String, ctx: Context) -> Result<String> { Ok(name) }
+    /// # async fn example(client: aws_sdk_lambda::Client) -> Result<(), RunError> {
+    /// everstep::run(Function::new(greet).lambda_client(client)).await
+    /// # }
+    /// ```
+    #[cfg(feature = "aws-sdk-lambda")]
+    #[must_use]
+    pub fn lambda_client(mut self, client: aws_sdk_lambda::Client) -> Self {
+        self.service = Some(Arc::new(client));
+        self
+    }
+
+    /// Returns what its checkpoints are made by.
+    ///
+    /// # Errors
+    /// What the environment does not say, if it does not have a client of its own.
+    pub(crate) fn service(&self) -> Result<Arc<dyn Service>, EnvironmentError> {
+        match &self.service {
+            Some(service) => Ok(Arc::clone(service)),
+            None => Ok(Arc::new(LambdaApi::from_environment()?)),
+        }
     }
 
     /// Runs one invocation.

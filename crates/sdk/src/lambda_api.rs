@@ -66,12 +66,10 @@ impl LambdaApi {
             let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.send(&method, path, query, body.clone())).await;
             let trouble = match answer {
                 Ok(Ok(response)) if response.status().is_success() => {
-                    return serde_json::from_slice(response.body()).map_err(|error| {
-                        ServiceError::Transient(format!("the service answered what cannot be read: {error}"))
-                    });
+                    return serde_json::from_slice(response.body()).map_err(ServiceError::unreadable);
                 }
                 Ok(Ok(response)) => refusal(&response),
-                Ok(Err(error)) => ServiceError::Transient(describe(&error)),
+                Ok(Err(error)) => ServiceError::of_failure(&error),
                 Err(_) => ServiceError::Transient(format!("the service did not answer in {REQUEST_TIMEOUT:?}")),
             };
             let is_final = match &trouble {
@@ -136,15 +134,4 @@ fn refusal(response: &Response<Bytes>) -> ServiceError {
     let body: Option<Body> = serde_json::from_slice(response.body()).ok();
     let message = body.and_then(|body| body.message).unwrap_or_default();
     ServiceError::of_answer(response.status().as_u16(), error_type, &message)
-}
-
-/// Says an error with its causes.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

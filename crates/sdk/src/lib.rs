@@ -280,12 +280,15 @@
 //! | Feature | |
 //! | --- | --- |
 //! | `logs` (default) | [`log`] |
+//! | `aws-sdk-lambda` | `Function::lambda_client`: checkpoints by a client of AWS's SDK, as you configured it |
 //! | `lambda_runtime` | `service`: a function as a service of AWS's crate `lambda_runtime`, to go with layers of tower |
 //! | `test` | the module `testing`: for `[dev-dependencies]` |
 //!
 //! The minimum supported Rust version is 1.91.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "aws-sdk-lambda")]
+mod aws_client;
 mod clock;
 #[cfg(feature = "lambda_runtime")]
 mod composed;

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::function::{Function, IntoFunction, LambdaInvocation, Thrown};
 use crate::http::{Client, HttpError};
-use crate::lambda_api::{EnvironmentError, LambdaApi};
+use crate::lambda_api::EnvironmentError;
 use crate::service::Service;
 
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
@@ -132,11 +132,11 @@ impl std::fmt::Debug for RunError {
 async fn serve(function: &Function) -> Result<(), RunError> {
     let address = std::env::var(RUNTIME_API).map_err(|_| Reason::NotInLambda)?;
     let runtime = RuntimeApi::new(&address).map_err(Reason::RuntimeApi)?;
-    let service = LambdaApi::from_environment().map_err(Reason::Environment)?;
+    let service = function.service().map_err(Reason::Environment)?;
     loop {
         let Next { invocation, event } = runtime.next().await?;
         let request_id = invocation.request_id.clone();
-        let answer = invoke(function, &service, invocation, &event).await;
+        let answer = invoke(function, service.as_ref(), invocation, &event).await;
         runtime.answer(&request_id, answer).await?;
     }
 }

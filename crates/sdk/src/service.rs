@@ -1,5 +1,6 @@
 //! What the driver asks of the durable service: checkpoints, and pages of what it knows.
 
+use std::fmt;
 use std::pin::Pin;
 use std::time::SystemTime;
 
@@ -54,6 +55,22 @@ impl ServiceError {
             return Self::Transient(format!("{error_type}: {message}"));
         }
         Self::Refused { error_type: error_type.to_owned(), message: message.to_owned() }
+    }
+
+    /// Says why there is no answer, with the causes.
+    pub(crate) fn of_failure(error: &dyn std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        Self::Transient(text)
+    }
+
+    /// Says what is wrong with an answer.
+    pub(crate) fn unreadable(what: impl fmt::Display) -> Self {
+        Self::Transient(format!("the service answered what cannot be read: {what}"))
     }
 }
 

@@ -436,16 +436,21 @@ fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<System
     const SECONDS_MAX: f64 = 1e11;
     let millis = match Option::<Shape>::deserialize(deserializer)? {
         None => return Ok(None),
-        Some(Shape::Number(number)) if number < SECONDS_MAX => (number * 1000.0).round(),
+        Some(Shape::Number(number)) if number < SECONDS_MAX => number * 1000.0,
         Some(Shape::Number(number)) => number,
         Some(Shape::Text(text)) => {
             let time: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
             return Ok(Some(time.into()));
         }
     };
+    Ok(Some(time_of_millis(millis)))
+}
+
+/// Returns the time that is so many milliseconds after the epoch. A fraction comes from reckoning, and is rounded away.
+pub(crate) fn time_of_millis(millis: f64) -> SystemTime {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "floats saturate")]
-    let since = Duration::from_millis(millis as u64);
-    Ok(Some(UNIX_EPOCH + since))
+    let since = Duration::from_millis(millis.round() as u64);
+    UNIX_EPOCH + since
 }
 
 #[cfg(test)]
