@@ -74,6 +74,8 @@ def package_file(name: str) -> Path:
             return packages.javascript_plain_package()
         case "provided":
             return packages.provided_package()
+        case "composed":
+            return packages.rust_package("composed")
         case _:
             return packages.python_package(name)
 

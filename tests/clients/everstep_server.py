@@ -15,12 +15,11 @@ from typing import Any, Self, TypeVar
 import boto3
 from botocore.config import Config
 
-from packages import REPOSITORY, RUNTIMES
+from packages import BINARY, RUNTIMES
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 READY = "everstep is listening on "
-BINARY = Path(os.environ.get("EVERSTEP_BINARY", REPOSITORY / "target" / "debug" / "everstep"))
 
 T = TypeVar("T")
 

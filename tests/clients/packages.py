@@ -19,6 +19,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 FUNCTIONS = REPOSITORY / "tests" / "functions"
 BUILT = REPOSITORY / "target" / "clients"
+BINARY = Path(os.environ.get("EVERSTEP_BINARY", REPOSITORY / "target" / "debug" / "everstep"))
 RUNTIMES = Path(os.environ.get("EVERSTEP_RUNTIMES", REPOSITORY / "target" / "test-runtimes"))
 
 PYTHON_SDK = "aws-durable-execution-sdk-python"
@@ -95,6 +96,15 @@ def provided_package() -> Path:
     return package("provided", [(FUNCTIONS / "provided", "bootstrap"), (site, "**/*")])
 
 
+def rust_package(example: str) -> Path:
+    """Build a code package of an example of the Rust SDK, which cargo built with the server."""
+    stage = BUILT / f"example-{example}"
+    stage.mkdir(parents=True, exist_ok=True)
+    binary = BINARY.parent / "examples" / example
+    run(["strip", "--strip-debug", "-o", str(stage / "bootstrap"), str(binary)])
+    return package(f"example-{example}", [(stage, "bootstrap")])
+
+
 def native_package(runtime: str) -> Path:
     """Build a code package with compiled code for a version of Python."""
     requirement = "pydantic-core==2.41.5"
@@ -110,8 +120,7 @@ def native_package(runtime: str) -> Path:
 
 def runtimes() -> None:
     """Install every interpreter that the tests run functions on, as an operator would."""
-    binary = os.environ.get("EVERSTEP_BINARY", str(REPOSITORY / "target" / "debug" / "everstep"))
-    install = [binary, "runtimes", "install", *TESTED_RUNTIMES, JAVA, "--runtimes", str(RUNTIMES)]
+    install = [str(BINARY), "runtimes", "install", *TESTED_RUNTIMES, JAVA, "--runtimes", str(RUNTIMES)]
     subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -43,6 +43,18 @@ def test_durable_function_runs_on(client: Any, runtime: str):
     assert len(events_of(client, arn, "InvocationCompleted", 2)) == 2
 
 
+def test_rust_function_is_run_by_awss_own_runtime(client: Any):
+    """It is a service of AWS's crate `lambda_runtime`, and not in the SDK's own loop."""
+    function = Function("composed", "bootstrap", DURABLE, {"Runtime": "provided.al2023"})
+    create(client, "composed", function.arguments("composed"))
+    arn = start(client, "composed", "Ada")
+    execution = ended(client, arn)
+    assert (execution["Status"], json.loads(execution["Result"])) == ("SUCCEEDED", "Hello, Ada! And goodbye.")
+    assert [step["Name"] for step in events_of(client, arn, "StepSucceeded", 2)] == ["greet", "part"]
+    assert [wait["Name"] for wait in events_of(client, arn, "WaitSucceeded")] == ["pause"]
+    assert len(events_of(client, arn, "InvocationCompleted", 2)) == 2
+
+
 @pytest.mark.parametrize("runtime", PYTHONS)
 def test_compiled_packages_load_on(client: Any, runtime: str):
     name = f"native-{runtime.replace('.', '-')}"

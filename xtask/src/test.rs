@@ -203,8 +203,9 @@ pub fn environment(binary: &str) -> [(&'static str, &str); 2] {
 pub fn set_up() -> anyhow::Result<String> {
     say("building everstep");
     // In one go and of the whole workspace: another choice of packages has other features, and compiles every crate again.
-    let wanted = ["--bin", "everstep", "--bin", "conformance-handlers", "--example", "transform"];
-    run(&cargo(), &[&["build", "--quiet", "--workspace"], &wanted[..]].concat(), &[])?;
+    let binaries = ["--bin", "everstep", "--bin", "conformance-handlers"];
+    let examples = ["--example", "transform", "--example", "composed"];
+    run(&cargo(), &[&["build", "--quiet", "--workspace"], &binaries[..], &examples].concat(), &[])?;
     packages()
 }
 
