@@ -27,6 +27,12 @@ pub(crate) const FLAT_NESTING_MAX: usize = 4;
 /// Seconds of a wait. Source: Lambda API, `WaitOptions`.
 pub(crate) const WAIT_SECONDS_MAX: u64 = 31_622_400;
 
+/// Seconds until the next attempt of a step, or the next check of a condition. Source: Lambda API, `StepOptions`.
+pub(crate) const RETRY_DELAY_SECONDS_MAX: u64 = 31_622_400;
+
+/// Seconds that the answer of a callback may take, or its next heartbeat. Source: Lambda API, `CallbackOptions`.
+pub(crate) const CALLBACK_SECONDS_MAX: u64 = 99_999_999;
+
 /// How long a quick step's start is held back, so that it goes with its outcome. Ours.
 pub(crate) const START_HOLD: Duration = Duration::from_millis(5);
 

@@ -14,6 +14,8 @@ use crate::replay::retry::{Backoff, delay_seconds};
 /// AWS's default, and ours: 6 attempts, 5 seconds before the second, twice as long before each further one, never more
 /// than 60, with full jitter.
 ///
+/// The service waits for 366 days at most: a step that is to be tried again later fails with a `ValidationError`.
+///
 /// ```
 /// # use std::time::Duration;
 /// # use everstep::{Jitter, Retry};

@@ -10,6 +10,7 @@ use super::{Kind, Operation, OperationFuture};
 use crate::context::{Context, Name};
 use crate::error::{OperationError, OperationErrorKind, Result};
 use crate::journal::Fatal;
+use crate::limits::CALLBACK_SECONDS_MAX;
 use crate::replay::retry::whole_seconds;
 use crate::serdes::{Raw, Read, Serdes};
 use crate::wire::{CallbackOptions, Change, OperationStatus, OperationType, Record};
@@ -32,7 +33,8 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// None of the answer: those come with it, by [`Callback::result`].
+    /// [`OperationErrorKind::Validation`] if a timeout is longer than 99,999,999 seconds. Those of the answer come with it,
+    /// by [`Callback::result`].
     pub fn callback<'a, T>(&mut self, name: impl Into<Name>) -> CreateCallback<'a, T>
     where
         T: DeserializeOwned + Send + 'a,
@@ -77,7 +79,7 @@ impl<'a, T: Send + 'a> CreateCallback<'a, T> {
 
     pub(super) async fn create(self) -> Result<Callback<'a, T>, OperationError> {
         let Self { operation, options, read } = self;
-        operation.check(None)?;
+        operation.check(too_long(&options))?;
         // It exists from its start on, also for a context that ended without its answer.
         let record = match operation.known().await {
             Some(record) => record,
@@ -149,4 +151,11 @@ impl<T> fmt::Debug for Callback<'_, T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Callback({}, {})", self.operation.label(), self.id)
     }
+}
+
+/// Returns why the service does not wait so long for the answer, if it does not.
+pub(super) fn too_long(options: &CallbackOptions) -> Option<String> {
+    let seconds = options.timeout_seconds.max(options.heartbeat_timeout_seconds)?;
+    (seconds > CALLBACK_SECONDS_MAX)
+        .then(|| format!("a timeout of {seconds} seconds is longer than {CALLBACK_SECONDS_MAX}"))
 }

@@ -7,15 +7,16 @@ use std::time::SystemTime;
 
 use super::{Kind, Operation, OperationFuture};
 use crate::context::{Context, Name};
-use crate::error::{Error, OperationError, OperationErrorKind, Result, StepInterrupted};
+use crate::error::{Error, OperationError, OperationErrorKind, Result, StepInterrupted, error_type};
 use crate::journal::Journal;
 use crate::plugin::AttemptOutcome;
 use crate::replay::id::OperationId;
+use crate::replay::retry::too_long;
 use crate::replay::step::{Next, Semantics, next};
 use crate::retry::Retry;
 use crate::scoped::Attempt;
 use crate::serdes::{Json, Serdes};
-use crate::wire::{Action, Change, OperationType};
+use crate::wire::{Action, Change, ErrorObject, OperationType};
 
 pub(crate) const STEP: Kind =
     Kind { operation_type: OperationType::Step, sub_type: "Step", failure: OperationErrorKind::StepFailed };
@@ -172,9 +173,13 @@ where
     /// Returns what the service is told of an attempt that failed.
     fn failure(&self, error: &Error, attempt: u32) -> Change {
         let object = error.to_object();
-        match self.retry.decide(error, attempt) {
-            Some(delay_seconds) => Change { error: Some(object), ..Change::retry(delay_seconds) },
-            None => Change::fail(object),
+        let Some(delay_seconds) = self.retry.decide(error, attempt) else { return Change::fail(object) };
+        match too_long(delay_seconds) {
+            None => Change { error: Some(object), ..Change::retry(delay_seconds) },
+            Some(problem) => {
+                let message = format!("{problem}; the attempt failed with {}: {error}", error.error_type());
+                Change::fail(ErrorObject::new(error_type::VALIDATION, message))
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::callback::{CALLBACK, CreateCallback};
+use super::callback::{CALLBACK, CreateCallback, too_long};
 use super::child::{Produced, run_context};
 use super::step::STEP;
 use super::{Kind, Operation, OperationFuture};
@@ -42,7 +42,8 @@ impl Context {
     ///
     /// # Errors
     /// [`OperationErrorKind::CallbackFailed`] with the error that was sent or that `submit` gave,
-    /// [`OperationErrorKind::CallbackTimedOut`], or [`OperationErrorKind::CallbackHeartbeatTimedOut`].
+    /// [`OperationErrorKind::CallbackTimedOut`], or [`OperationErrorKind::CallbackHeartbeatTimedOut`];
+    /// [`OperationErrorKind::Validation`] if a timeout is longer than 99,999,999 seconds.
     pub fn wait_for_callback<'a, T, F, Fut>(&mut self, name: impl Into<Name>, submit: F) -> WaitForCallback<'a, T, F>
     where
         F: FnMut(SubmitContext) -> Fut + Send + 'a,
@@ -108,7 +109,7 @@ where
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let Self { operation, submit, options, retry, read } = self;
-            operation.check(None)?;
+            operation.check(too_long(&options))?;
             let inner = |part: &str| match operation.name.as_str() {
                 Some(name) => Name::from(format!("{name}-{part}")),
                 None => Name::NONE,

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::{Kind, Operation, OperationFuture};
 use crate::context::{Context, Name};
-use crate::error::{ConditionExhausted, Error, OperationError, OperationErrorKind, Result};
+use crate::error::{ConditionExhausted, Error, OperationError, OperationErrorKind, Result, error_type};
 use crate::plugin::AttemptOutcome;
-use crate::replay::retry::{Backoff, delay_seconds};
+use crate::replay::retry::{Backoff, delay_seconds, too_long};
 use crate::replay::step::{Next, Semantics, next};
 use crate::retry::{Jitter, random};
 use crate::serdes::{Json, Serdes};
-use crate::wire::{Change, OperationType};
+use crate::wire::{Change, ErrorObject, OperationType};
 
 const WAIT_FOR_CONDITION: Kind = Kind {
     operation_type: OperationType::Step,
@@ -187,9 +187,12 @@ where
         let (change, outcome) = match (text, delay) {
             (Err(error), _) => (Change::fail(error), AttemptOutcome::Failed),
             (Ok(text), None) => (Change::succeed(Some(text)), AttemptOutcome::Succeeded),
-            (Ok(text), Some(Some(seconds))) => {
-                (Change { payload: Some(text), ..Change::retry(seconds) }, AttemptOutcome::Retrying)
-            }
+            (Ok(text), Some(Some(seconds))) => match too_long(seconds) {
+                None => (Change { payload: Some(text), ..Change::retry(seconds) }, AttemptOutcome::Retrying),
+                Some(problem) => {
+                    (Change::fail(ErrorObject::new(error_type::VALIDATION, problem)), AttemptOutcome::Failed)
+                }
+            },
             (Ok(_), Some(None)) => {
                 let exhausted = Error::from(ConditionExhausted { checks: number });
                 (Change::fail(exhausted.to_object()), AttemptOutcome::Failed)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::limits::RETRY_DELAY_SECONDS_MAX;
+
 /// How much of a delay is left to chance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -59,6 +61,13 @@ impl Backoff {
 /// Returns a delay as the service takes it: whole seconds, rounded up, at least one.
 pub(crate) fn delay_seconds(delay: Duration) -> u64 {
     whole_seconds(delay).max(1)
+}
+
+/// Returns why the service does not wait so long for the next attempt, if it does not.
+pub(crate) fn too_long(delay_seconds: u64) -> Option<String> {
+    (delay_seconds > RETRY_DELAY_SECONDS_MAX).then(|| {
+        format!("a delay of {delay_seconds} seconds until the next attempt is longer than {RETRY_DELAY_SECONDS_MAX}")
+    })
 }
 
 /// Returns whole seconds, rounded up.
