@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::SystemTime;
 
 use crate::clock::Clock;
+use crate::error::with_causes;
 use crate::wire::{CheckpointRequest, CheckpointResponse, Page};
 
 pub(crate) type ServiceFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, ServiceError>> + Send + 'a>>;
@@ -59,13 +60,7 @@ impl ServiceError {
 
     /// Says why there is no answer, with the causes.
     pub(crate) fn of_failure(error: &dyn std::error::Error) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        Self::Transient(text)
+        Self::Transient(with_causes(error))
     }
 
     /// Says what is wrong with an answer.
