@@ -154,6 +154,7 @@ mod tests {
 
     use super::*;
     use crate::wire::{ChainedInvokeOptions, Change, OperationType, Update};
+    use crate::{Context, Error, Function};
 
     const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:f:1/durable-execution/name/id";
 
@@ -255,6 +256,15 @@ mod tests {
             operation("CHAINED_INVOKE", "STOPPED", "ChainedInvokeDetails", json!({"Result": "5", "Error": error})),
             json!({"Id": "bare", "Type": "STEP", "Status": "STARTED", "StartTimestamp": 0}),
         ])
+    }
+
+    #[tokio::test]
+    async fn a_function_makes_checkpoints_by_the_client_that_it_was_given() {
+        let service = Answering::with(200, "", &json!({}));
+        let handler = async |_: (), _: Context| Ok::<_, Error>(());
+        let function = Function::new(handler).lambda_client(service.client());
+        function.service().unwrap().state(ARN, "t", "m").await.unwrap();
+        assert_eq!(service.asked().len(), 1);
     }
 
     #[tokio::test]
