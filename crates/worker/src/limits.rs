@@ -100,6 +100,9 @@ pub const MEMORY_WATCH_IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// processor.
 pub const MEMORY_WATCH_PAUSE: u32 = 20;
 
+/// What the last look may have taken for the next one to be made without a thread of its own. Source: ours.
+pub const MEMORY_GLANCE_MAX: Duration = Duration::from_millis(1);
+
 /// Processes of one function process up to which pages that they share are counted once. Source: ours; telling shared
 /// pages apart costs about a millisecond for each process.
 pub const MEMORY_SHARES_PROCESSES_MAX: usize = 32;

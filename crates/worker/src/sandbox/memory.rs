@@ -23,12 +23,12 @@ pub(crate) struct Watch {
     bytes_max: u64,
     /// When the last look ended, and how long it took.
     last: (Instant, Duration),
-    /// A thorough look under way: what is held, and when it began.
-    look: Option<(JoinHandle<u64>, Instant)>,
+    /// A look under way that takes its time: whether it is too much, and when it began.
+    look: Option<(JoinHandle<bool>, Instant)>,
 }
 
 /// Who holds it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Held {
     /// A runtime and everything it has started.
     ByTree(Tree),
@@ -36,12 +36,12 @@ pub(super) enum Held {
     ByGroup(PathBuf),
 }
 
-/// What a glance tells, which takes some microseconds.
+/// What a glance tells, which takes some microseconds for each process and thread.
 enum Glance {
     Within,
     Over,
     /// Over it, unless these processes share pages.
-    Unclear(Vec<i32>),
+    Unclear(Vec<Process>),
 }
 
 /// A runtime and everything it has started.
@@ -67,25 +67,43 @@ impl Watch {
                 let next = ended + interval.max(took * limits::MEMORY_WATCH_PAUSE);
                 tokio::time::sleep_until(next.into()).await;
                 let began = Instant::now();
-                match self.held.glance(self.bytes_max) {
-                    Glance::Within => {
-                        self.last = (Instant::now(), began.elapsed());
-                        continue;
+                let (bytes_max, held) = (self.bytes_max, &self.held);
+                let look = if took > limits::MEMORY_GLANCE_MAX {
+                    let held = held.clone();
+                    tokio::task::spawn_blocking(move || held.glance(bytes_max).look_closer(bytes_max))
+                } else {
+                    match held.glance(bytes_max) {
+                        Glance::Within => {
+                            self.last = (Instant::now(), began.elapsed());
+                            continue;
+                        }
+                        Glance::Over => return,
+                        unclear @ Glance::Unclear(_) => {
+                            tokio::task::spawn_blocking(move || unclear.look_closer(bytes_max))
+                        }
                     }
-                    Glance::Over => return,
-                    Glance::Unclear(processes) => {
-                        self.look = Some((tokio::task::spawn_blocking(move || exact_bytes(&processes)), began));
-                    }
-                }
+                };
+                self.look = Some((look, began));
             }
             let (look, began) = self.look.as_mut().expect("it was just made");
             // A look that panicked has seen nothing.
-            let held = look.await.unwrap_or(0);
+            let is_over = look.await.unwrap_or(false);
             self.last = (Instant::now(), began.elapsed());
             self.look = None;
-            if held > self.bytes_max {
+            if is_over {
                 return;
             }
+        }
+    }
+}
+
+impl Glance {
+    /// Tells whether it is over; where that is unclear, by a look that takes milliseconds.
+    fn look_closer(self, bytes_max: u64) -> bool {
+        match self {
+            Self::Within => false,
+            Self::Over => true,
+            Self::Unclear(processes) => exact_bytes(&processes) > bytes_max,
         }
     }
 }
@@ -102,7 +120,7 @@ impl Held {
         } else if processes.len() == 1 || processes.len() > limits::MEMORY_SHARES_PROCESSES_MAX {
             Glance::Over
         } else {
-            Glance::Unclear(processes.iter().map(|process| process.id).collect())
+            Glance::Unclear(processes)
         }
     }
 }
@@ -143,6 +161,7 @@ impl Tree {
 struct Process {
     id: i32,
     threads: u64,
+    has_memory: bool,
     /// What it holds now; pages that it shares with others count for each of them.
     held_bytes: u64,
     /// The most it has held, pages of files included.
@@ -151,10 +170,24 @@ struct Process {
 
 impl Process {
     fn read(id: i32) -> Self {
+        let process = Self::of(id, &format!("/proc/{id}/status"));
+        if process.has_memory || process.threads < 2 {
+            return process;
+        }
+        // Its main thread has ended; the others share its memory.
+        let threads = threads(id).map(|thread| Self::of(id, &format!("{thread}/status")));
+        threads.into_iter().find(|process| process.has_memory).unwrap_or(process)
+    }
+
+    fn of(id: i32, status: &str) -> Self {
         let mut process = Self { id, ..Self::default() };
-        for line in read(&format!("/proc/{id}/status")).unwrap_or_default().lines() {
+        for line in read(status).unwrap_or_default().lines() {
             match line.split_once(':') {
-                Some(("RssAnon" | "RssShmem" | "VmSwap", value)) => process.held_bytes += bytes(value),
+                Some(("RssAnon", value)) => {
+                    process.has_memory = true;
+                    process.held_bytes += bytes(value);
+                }
+                Some(("RssShmem" | "VmSwap", value)) => process.held_bytes += bytes(value),
                 Some(("VmHWM", value)) => process.peak_bytes = bytes(value),
                 Some(("Threads", value)) => process.threads = value.trim().parse().unwrap_or(0),
                 Some(_) | None => {}
@@ -165,15 +198,20 @@ impl Process {
 }
 
 /// Returns what the threads of a process have started and not outlived.
-fn children(process: i32, threads: u64) -> Vec<i32> {
+fn children(process: i32, thread_count: u64) -> Vec<i32> {
     let of = |path: &str| read(path).unwrap_or_default();
-    let lists = if threads == 1 {
+    let lists = if thread_count == 1 {
         of(&format!("/proc/{process}/task/{process}/children"))
     } else {
-        let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-        threads.map(|thread| of(&format!("{}/children", thread.path().display()))).collect()
+        threads(process).map(|thread| of(&format!("{thread}/children"))).collect()
     };
     lists.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+}
+
+/// Returns the directories of the threads of a process.
+fn threads(process: i32) -> impl Iterator<Item = String> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    threads.map(|thread| thread.path().display().to_string())
 }
 
 /// Returns the bytes of a control group that no file backs, be it one in memory.
@@ -183,10 +221,11 @@ fn anonymous_bytes(stat: &Path) -> u64 {
     bytes.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Returns the bytes that processes hold; pages that they share count once.
-fn exact_bytes(processes: &[i32]) -> u64 {
-    let of = |id: &i32| -> u64 {
-        let text = read(&format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
+/// Returns the bytes that processes hold; pages that they share count once. Of one that does not let itself be asked
+/// all count.
+fn exact_bytes(processes: &[Process]) -> u64 {
+    let of = |process: &Process| -> u64 {
+        let Ok(text) = read(&format!("/proc/{}/smaps_rollup", process.id)) else { return process.held_bytes };
         let parts = text.lines().filter_map(|line| line.split_once(':'));
         parts.filter(|(name, _)| ["Pss_Anon", "Pss_Shmem"].contains(name)).map(|(_, value)| bytes(value)).sum()
     };
@@ -198,11 +237,12 @@ fn bytes(value: &str) -> u64 {
     value.trim().strip_suffix(" kB").and_then(|value| value.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
-/// Reads a file of the kernel's, whose length nobody knows before: in one go, if it is as short as they are.
+/// Reads a file of the kernel's, whose length nobody knows before: in one go, if it is as short as they are. The name of
+/// a process, which is in some of them, need not be text.
 fn read(path: &str) -> io::Result<String> {
-    let mut text = String::with_capacity(4096);
-    File::open(path)?.take(u64::MAX).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::with_capacity(4096);
+    File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 #[cfg(test)]
@@ -236,12 +276,11 @@ mod tests {
         let megabytes = |bytes: u64| bytes >> 20;
         let (tree, room) = (Tree::of(pid), Tree { counts_root: false, ..Tree::of(pid) });
         let processes = tree.processes();
-        let ids: Vec<i32> = processes.iter().map(|process| process.id).collect();
-        let (quick, exact) = (processes.iter().map(|process| process.held_bytes).sum(), exact_bytes(&ids));
+        let (quick, exact) = (processes.iter().map(|process| process.held_bytes).sum(), exact_bytes(&processes));
         assert!((224..300).contains(&megabytes(quick)), "{quick}");
         assert!((96..140).contains(&megabytes(exact)), "{exact}");
         assert!(tree.peak_bytes() > room.peak_bytes(), "the parent counts");
-        let leaf = Tree { root: ids[1], counts_root: true };
+        let leaf = Tree { root: processes[1].id, counts_root: true };
         let cases = [
             (tree, 2 * quick, "within"),
             (tree, quick / 2, "unclear"),
@@ -259,5 +298,39 @@ mod tests {
         let _ = parent.stdin.take().unwrap().write(b"");
         parent.kill().unwrap();
         parent.wait().unwrap();
+    }
+
+    /// Runs a program that holds 64 MB and hides it, and checks that they are seen all the same.
+    #[track_caller]
+    fn check_hidden(hide: &str) {
+        let code = format!(
+            "import ctypes, sys, threading\nheld = b'x' * (64 << 20)\nlibc = ctypes.CDLL(None)\ndef stay():\n    print('ready', flush=True)\n    sys.stdin.read()\n{hide}"
+        );
+        let mut program = Command::new("python3")
+            .args(["-c", &code])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python is there");
+        BufReader::new(program.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        let tree = Tree::of(Pid::from_child(&program));
+        let is_main_gone = || Process::of(0, &format!("/proc/{}/status", program.id())).held_bytes == 0;
+        let hides_there = hide.contains("pthread_exit");
+        while hides_there && !is_main_gone() {
+            std::thread::yield_now();
+        }
+        let processes = tree.processes();
+        let held: u64 = processes.iter().map(|process| process.held_bytes).sum();
+        assert!(held >= 64 << 20 && exact_bytes(&processes) >= 64 << 20, "{hide}: {held}");
+        assert!(tree.peak_bytes() >= 64 << 20, "{hide}");
+        program.kill().unwrap();
+        program.wait().unwrap();
+    }
+
+    #[test]
+    fn memory_cannot_be_hidden() {
+        check_hidden("libc.prctl(15, b'\\xff\\xfe')\nstay()");
+        check_hidden("libc.prctl(4, 0)\nstay()");
+        check_hidden("threading.Thread(target=stay).start()\nlibc.pthread_exit(None)");
     }
 }
