@@ -72,7 +72,7 @@ pub(crate) fn too_long(delay_seconds: u64) -> Option<String> {
 
 /// Returns whole seconds, rounded up.
 pub(crate) fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 
 #[cfg(test)]
@@ -98,6 +98,7 @@ mod tests {
 
     #[test]
     fn delays_are_whole_seconds_and_at_least_one() {
+        assert_eq!(delay_seconds(Duration::MAX), u64::MAX);
         for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2)] {
             assert_eq!(delay_seconds(Duration::from_millis(millis)), seconds);
         }
