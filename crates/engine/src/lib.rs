@@ -13,6 +13,7 @@ mod invocations;
 mod read;
 mod schedule;
 mod task_loop;
+mod to_the_end;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,7 @@ pub use clock::Clock;
 pub use functions::{Acquired, DurableRun, Functions, HandlerAnswer, PlainRun, Resolved, Slot, Unavailable};
 pub use read::{HistoryPage, NextWakeUp};
 use schedule::Schedule;
+use to_the_end::ToTheEnd;
 
 /// How often a decision is made anew because somebody else committed first.
 const ATTEMPTS_MAX: u32 = 8;
@@ -162,8 +164,7 @@ impl Engine {
         texts: NewTexts,
     ) -> Result<Execution, Error> {
         let engine = Arc::clone(self);
-        let task = tokio::spawn(async move { engine.load_decide_commit(id, &command, &texts).await });
-        task.await.expect("a decision does not panic")
+        ToTheEnd::new(async move { engine.load_decide_commit(id, &command, &texts).await }).await
     }
 
     async fn load_decide_commit(

@@ -1,0 +1,75 @@
+//! Work that goes on to its end even if whoever waits for it goes away.
+//!
+//! It is done in the task of whoever waits, because a task of its own wakes another thread for each request. Only if
+//! it is dropped half-way it becomes a task of its own.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::runtime::Handle;
+
+pub(crate) struct ToTheEnd<T: Send + 'static> {
+    /// `None` once it is done.
+    left: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+}
+
+impl<T: Send + 'static> ToTheEnd<T> {
+    pub(crate) fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
+        Self { left: Some(Box::pin(work)) }
+    }
+}
+
+impl<T: Send + 'static> Future for ToTheEnd<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let left = self.left.as_mut().expect("nobody waits for it again once it is done");
+        let outcome = left.as_mut().poll(context);
+        if outcome.is_ready() {
+            self.left = None;
+        }
+        outcome
+    }
+}
+
+impl<T: Send + 'static> Drop for ToTheEnd<T> {
+    fn drop(&mut self) {
+        // Without a runtime everything has ended, as it does with tasks. After a panic there is nothing to go on with.
+        if let (Some(left), Ok(runtime), false) = (self.left.take(), Handle::try_current(), std::thread::panicking()) {
+            runtime.spawn(left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::sync::{Notify, oneshot};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_any_more_is_done_all_the_same() {
+        let (done, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+        let (ended, end) = oneshot::channel();
+        let work = {
+            let (done, gate) = (Arc::clone(&done), Arc::clone(&gate));
+            async move {
+                gate.notified().await;
+                done.store(true, Ordering::Relaxed);
+                ended.send(()).unwrap();
+            }
+        };
+        tokio::select! {
+            biased;
+            () = ToTheEnd::new(work) => panic!("the gate is closed"),
+            () = std::future::ready(()) => {}
+        }
+        gate.notify_one();
+        end.await.unwrap();
+        assert!(done.load(Ordering::Relaxed));
+        assert_eq!(ToTheEnd::new(async { 1 }).await, 1);
+    }
+}
