@@ -19,6 +19,7 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "conformance"))
 import conformance
 import handlers
 import runner
+import tools
 
 
 @pytest.mark.timeout(600)  # The first time the runner is installed.
@@ -63,21 +64,35 @@ UNREACHABLE = (
 )
 
 
-def test_what_maven_cannot_fetch_is_said_and_fails(
-    server: EverstepServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("maven", "error"),
+    [
+        (
+            f"cat <<END\n\033[0m[ERROR] {UNREACHABLE} -> [Help 1]\nEND\nexit 1",
+            f"cannot fetch what the handlers need: {UNREACHABLE}\nName a repository",
+        ),
+        ("echo 'JAVA_HOME is not defined correctly' >&2\nexit 1", "Maven does not run: JAVA_HOME is not defined"),
+        (None, "no `mvn` in `PATH`"),
+    ],
+)
+def test_what_java_needs_and_is_not_there_is_said(
+    server: EverstepServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maven: str | None, error: str
 ):
-    maven = tmp_path / "mvn"
-    maven.write_text(f"#!/bin/sh\ncat <<END\n\033[0m[ERROR] {UNREACHABLE} -> [Help 1]\nEND\nexit 1\n")
-    maven.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(tools, "INSTALLED", tmp_path / "installed")
+    path = str(tmp_path)
+    if maven is not None:
+        program = tmp_path / "mvn"
+        program.write_text(f"#!/bin/sh\n{maven}\n")
+        program.chmod(0o755)
+        path += os.pathsep + os.environ["PATH"]
+    monkeypatch.setenv("PATH", path)
     [outcome] = conformance.run_language(server, "java", None, [])
     assert outcome.failed
-    assert outcome.error is not None
-    assert f"cannot fetch what the handlers need: {UNREACHABLE}\nName a repository" in outcome.error
+    assert error in str(outcome.error)
 
 
-def test_without_maven_java_is_said_to_need_it(server: EverstepServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    [outcome] = conformance.run_language(server, "java", None, [])
-    assert outcome.failed
-    assert "no `mvn` in `PATH`" in str(outcome.error)
+def test_the_runner_knows_every_suite_that_there_are_handlers_for():
+    for language in handlers.LANGUAGES:
+        suites = handlers.suites(REPOSITORY / "tests" / "conformance" / language)
+        assert suites
+        assert set(suites) <= runner.suites(), language

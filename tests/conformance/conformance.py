@@ -48,7 +48,7 @@ def main() -> int:
     _print_reasons(outcomes)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps([vars(outcome) for outcome in outcomes], indent=2))
-    return 1 if any(outcome.failed for outcome in outcomes) else 0
+    return 1 if not outcomes or any(outcome.failed for outcome in outcomes) else 0
 
 
 @contextmanager

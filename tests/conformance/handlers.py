@@ -129,6 +129,8 @@ def _fetch(project: Path) -> None:
     if done.returncode != 0:
         _, _, said = done.stdout.partition("[ERROR] ")
         reason, _, _ = said.partition(" -> [Help")
+        if not reason:
+            raise Unbuildable(f"Maven does not run: {done.stderr.strip() or done.stdout.strip()}")
         raise Unbuildable(f"Maven cannot fetch what the handlers need: {reason.strip()}\n{WAY_OUT}")
 
 

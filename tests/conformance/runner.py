@@ -42,8 +42,8 @@ class Outcome:
 
 
 def suites() -> set[str]:
-    """Return the suites that the runner has requirements for."""
-    return {suite.name for requirements in tools.core_requirements() for suite in requirements.iterdir()}
+    """Return the suites that the runner has requirements for, and its word for all of them."""
+    return {"all"} | {suite.name for requirements in tools.core_requirements() for suite in requirements.iterdir()}
 
 
 def run(server: EverstepServer, language: str, suite: str, template: Path, work: Path) -> Outcome:
