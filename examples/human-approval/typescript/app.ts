@@ -43,6 +43,7 @@ async function tell(expense: Expense, callbackId: string): Promise<void> {
   if (process.env.NOTIFY_URL) {
     const headers = { "content-type": "application/json" };
     const signal = AbortSignal.timeout(10_000);
-    await fetch(process.env.NOTIFY_URL, { method: "POST", headers, body: message, signal });
+    const answer = await fetch(process.env.NOTIFY_URL, { method: "POST", headers, body: message, signal });
+    if (!answer.ok) throw new Error(`the web hook answered ${answer.status}`);
   }
 }

@@ -72,7 +72,10 @@ public final class Approval extends DurableHandler<Approval.Expense, Approval.Ou
                     .timeout(Duration.ofSeconds(10))
                     .POST(BodyPublishers.ofString(message))
                     .build();
-            http.sendAsync(request, BodyHandlers.discarding()).join();
+            var status = http.sendAsync(request, BodyHandlers.discarding()).join().statusCode();
+            if (status >= 300) {
+                throw new IllegalStateException("the web hook answered " + status);
+            }
         }
     }
 }
