@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use everstep::testing::test;
 use everstep::{Condition, Context, Error, OperationError, Result, Retry};
+use serde_json::Value;
 
 /// Seconds of a wait, and until the next attempt: a leap year.
 const YEAR: u64 = 31_622_400;
@@ -26,8 +27,10 @@ where
         test(handler).start(())
     };
     let history = start(seconds_max).history().await;
-    let waits = history["Events"].as_array().unwrap().iter().all(|event| event["ExecutionSucceededDetails"].is_null());
-    assert!(waits, "{history:#}");
+    let is_over =
+        |event: &Value| ["ExecutionSucceeded", "ExecutionFailed"].iter().any(|ended| event["EventType"] == *ended);
+    let events = history["Events"].as_array().unwrap();
+    assert!(events.len() > 1 && !events.iter().any(is_over), "{history:#}");
     let error: everstep::ErrorObject = start(seconds_max + 1).finish().await.result().unwrap();
     assert_eq!(error.error_type.as_deref(), Some("ValidationError"));
     assert_eq!(error.error_message.as_deref(), Some(expected));
