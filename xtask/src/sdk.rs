@@ -51,8 +51,7 @@ pub fn oldest() -> anyhow::Result<()> {
     run("rustup", &build, &[])
 }
 
-/// Lints and tests the SDK with every feature. That takes too long for the checks, which compile the features, for the
-/// list of the API, and leave it at that.
+/// Lints and tests the SDK with every feature. That takes too long for the checks, which only compile it.
 pub fn features() -> anyhow::Result<()> {
     say("the SDK with every feature");
     let all = ["--package", "everstep", "--all-features", "--quiet"];
