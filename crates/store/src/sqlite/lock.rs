@@ -11,7 +11,7 @@ use crate::error::Error;
 /// Held as long as the store is open. The kernel lets go of it when the process dies, however it dies.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -31,7 +31,15 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(process.as_bytes()))
             .map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    /// Lets go. Closing is not enough: a child that was forked and does not run its program yet has the file as well.
+    fn drop(&mut self) {
+        // What cannot be unlocked is unlocked at the latest when nobody has it any more.
+        let _ = self.file.unlock();
     }
 }
 
@@ -50,5 +58,21 @@ fn in_use(directory: &Path, file: &mut File) -> Error {
             "`{directory}` is in use by another everstep {process}: stop it or choose another --data directory"
         ),
         source: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directory_is_free_once_its_holder_lets_go_whoever_still_has_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = Lock::take(directory.path()).unwrap();
+        assert!(Lock::take(directory.path()).is_err());
+        let of_a_child = held.file.try_clone().unwrap();
+        drop(held);
+        Lock::take(directory.path()).unwrap();
+        drop(of_a_child);
     }
 }
