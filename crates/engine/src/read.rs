@@ -12,7 +12,7 @@ use crate::{Engine, Error, NewTexts};
 const WAKE_UPS_READ: usize = 100;
 
 /// What time will bring next.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum NextWakeUp {
     /// This execution is awake, or something else is done: what comes next is not known before it is over.
     AtWork(Option<ExecutionId>),
@@ -227,17 +227,9 @@ mod tests {
             (work(), at(1), work()),
             (work(), nothing(), work()),
         ] {
-            let (one, other, expected) = (|| copied(&one), || copied(&other), format!("{expected:?}"));
-            assert_eq!(format!("{:?}", one().or_sooner(other())), expected);
-            assert_eq!(format!("{:?}", other().or_sooner(one())), expected);
-        }
-    }
-
-    fn copied(wake_up: &NextWakeUp) -> NextWakeUp {
-        match wake_up {
-            NextWakeUp::AtWork(id) => NextWakeUp::AtWork(*id),
-            NextWakeUp::At { at, .. } => NextWakeUp::At { at: *at, execution: None },
-            NextWakeUp::Nothing => NextWakeUp::Nothing,
+            let expected = format!("{expected:?}");
+            assert_eq!(format!("{:?}", one.clone().or_sooner(other.clone())), expected);
+            assert_eq!(format!("{:?}", other.or_sooner(one)), expected);
         }
     }
 }

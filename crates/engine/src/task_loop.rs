@@ -22,8 +22,8 @@ const HORIZON_ITEMS_MAX: usize = 10_000;
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Runs until `stop` turns true, or nobody is left who could turn it: recovers what the last server lost, then does what is due. What breaks after
-    /// that is left as it is, and recovered at the next start.
+    /// Runs until `stop` turns true, or nobody is left who could turn it: recovers what the last server lost, then does
+    /// what is due. What breaks after that is left as it is, and recovered at the next start.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         self.recover().await;
         let mut refill_at = self.clock.now();

@@ -43,33 +43,25 @@ impl<T: Send + 'static> Drop for ToTheEnd<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use tokio::sync::{Notify, oneshot};
+    use tokio::sync::oneshot;
 
     use super::*;
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_any_more_is_done_all_the_same() {
-        let (done, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+        let (open, gate) = oneshot::channel();
         let (ended, end) = oneshot::channel();
-        let work = {
-            let (done, gate) = (Arc::clone(&done), Arc::clone(&gate));
-            async move {
-                gate.notified().await;
-                done.store(true, Ordering::Relaxed);
-                ended.send(()).unwrap();
-            }
+        let work = async move {
+            gate.await.unwrap();
+            ended.send(()).unwrap();
         };
         tokio::select! {
             biased;
             () = ToTheEnd::new(work) => panic!("the gate is closed"),
             () = std::future::ready(()) => {}
         }
-        gate.notify_one();
+        open.send(()).unwrap();
         end.await.unwrap();
-        assert!(done.load(Ordering::Relaxed));
         assert_eq!(ToTheEnd::new(async { 1 }).await, 1);
     }
 }

@@ -75,16 +75,7 @@ impl LogGroups {
     /// # Errors
     /// The store's.
     pub async fn is_taken(&self, name: &str) -> Result<bool, StoreError> {
-        let any = LogQuery {
-            group: name.into(),
-            stream: None,
-            from: None,
-            until: None,
-            after: None,
-            before: None,
-            newest_first: false,
-            limit: 1,
-        };
+        let any = LogQuery::all(name, 1);
         Ok(self.find(name).is_some() || !self.logs.read(&any).await?.is_empty())
     }
 

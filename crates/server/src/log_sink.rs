@@ -21,7 +21,7 @@ type Stream = (String, String);
 type Batch = (Stream, Vec<LogEvent>);
 
 enum Item {
-    Lines(Stream, Vec<LogEvent>),
+    Lines(Batch),
     /// Somebody who wants to read what came before.
     Settle(oneshot::Sender<()>),
 }
@@ -75,7 +75,7 @@ impl StoreSink {
                     shrink(&*logs, bytes_max).await;
                 }
                 // In this order, and mostly in one transaction: the store takes them as they are asked of it.
-                join_all(batches.into_iter().map(|(stream, events)| write(&*logs, stream, events))).await;
+                join_all(batches.into_iter().map(|batch| write(&*logs, batch))).await;
                 for settled in settled {
                     // Whoever asked may have gone.
                     let _ = settled.send(());
@@ -100,7 +100,7 @@ fn gather(items: impl Iterator<Item = Item>) -> (Vec<Batch>, Vec<oneshot::Sender
     let (mut batches, mut settled) = (Vec::<Batch>::new(), Vec::new());
     for item in items {
         match item {
-            Item::Lines(stream, mut events) => match batches.last_mut() {
+            Item::Lines((stream, mut events)) => match batches.last_mut() {
                 Some((last, before)) if *last == stream => before.append(&mut events),
                 Some(_) | None => batches.push((stream, events)),
             },
@@ -110,7 +110,7 @@ fn gather(items: impl Iterator<Item = Item>) -> (Vec<Batch>, Vec<oneshot::Sender
     (batches, settled)
 }
 
-async fn write(logs: &dyn Logs, (group, stream): Stream, events: Vec<LogEvent>) {
+async fn write(logs: &dyn Logs, ((group, stream), events): Batch) {
     if let Err(error) = logs.append(&group, &stream, events).await {
         error!(log.group = group, error = &error as &dyn std::error::Error, "log lines were lost");
     }
@@ -137,7 +137,7 @@ impl LogSink for StoreSink {
             .into_iter()
             .map(|line| LogEvent { at: Timestamp::from_millis(line.at_ms).plus_millis(ahead), message: line.message })
             .collect();
-        if self.items.try_send(Item::Lines((group.into(), stream.into()), events)).is_err() {
+        if self.items.try_send(Item::Lines(((group.into(), stream.into()), events))).is_err() {
             warn!(log.group = group, "log lines were dropped: the log store does not keep up");
         }
     }
@@ -161,17 +161,7 @@ mod tests {
     }
 
     async fn check(store: &Memory, expected: &[&str]) {
-        let query = LogQuery {
-            group: "group".into(),
-            stream: None,
-            from: None,
-            until: None,
-            after: None,
-            before: None,
-            newest_first: false,
-            limit: 10,
-        };
-        let events = store.read(&query).await.unwrap();
+        let events = store.read(&LogQuery::all("group", 10)).await.unwrap();
         let messages: Vec<String> = events.into_iter().map(|event| event.event.message).collect();
         assert_eq!(messages, expected);
     }

@@ -83,6 +83,23 @@ pub struct LogQuery {
     pub limit: usize,
 }
 
+impl LogQuery {
+    /// Asks for the first events of a group, at most `limit` of them.
+    #[must_use]
+    pub fn all(group: &str, limit: usize) -> Self {
+        Self {
+            group: group.to_owned(),
+            stream: None,
+            from: None,
+            until: None,
+            after: None,
+            before: None,
+            newest_first: false,
+            limit,
+        }
+    }
+}
+
 /// An event as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredLogEvent {

@@ -200,18 +200,7 @@ async fn schema_1_loads_with_all_it_holds() {
         assert_eq!(document.body, format!("{{\"kind\":\"{}\"}}", kind.as_str()));
     }
     assert_eq!(store.groups("").await.unwrap(), ["/aws/lambda/orders", "/empty"]);
-    let group = "/aws/lambda/orders".to_owned();
-    let query = LogQuery {
-        group,
-        stream: None,
-        from: None,
-        until: None,
-        after: None,
-        before: None,
-        newest_first: false,
-        limit: 10,
-    };
-    let events = store.read(&query).await.unwrap();
+    let events = store.read(&LogQuery::all("/aws/lambda/orders", 10)).await.unwrap();
     let messages: Vec<&str> = events.iter().map(|stored| stored.event.message.as_str()).collect();
     assert_eq!(messages, ["one", "zwei \u{1f980}"]);
 }

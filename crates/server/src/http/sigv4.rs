@@ -82,13 +82,13 @@ impl<'a> Authorization<'a> {
             found.ok_or_else(|| incomplete(&format!("'{name}' parameter")))
         };
         let credential = parameter("Credential")?;
-        let [access_key_id, date, region, service] = scope(credential)
+        let [access_key_id, scope_date, region, service] = scope(credential)
             .ok_or_else(|| incomplete("a Credential of the form KEY/DATE/REGION/SERVICE/aws4_request"))?;
         let signed_headers = parameter("SignedHeaders")?.split(';').collect();
         let signature = parameter("Signature")?;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let (scope, date) = (date, header("x-amz-date").unwrap_or_default());
-        let signed_at = read_date(date, scope, "header")?;
+        let date = header("x-amz-date").unwrap_or_default();
+        let signed_at = read_date(date, scope_date, "header")?;
         let session_token = header("x-amz-security-token");
         let expires_in = None;
         Ok(Self {
@@ -116,13 +116,13 @@ impl<'a> Authorization<'a> {
         if parameter(ALGORITHM)? != SIGN_ALGORITHM {
             return Err(Error::incomplete_signature("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"."));
         }
-        let [access_key_id, date, region, service] = scope(parameter(CREDENTIAL)?).ok_or_else(|| {
+        let [access_key_id, scope_date, region, service] = scope(parameter(CREDENTIAL)?).ok_or_else(|| {
             Error::incomplete_signature("X-Amz-Credential requires the form KEY/DATE/REGION/SERVICE/aws4_request.")
         })?;
         let signed_headers = parameter(SIGNED_HEADERS)?.split(';').collect();
         let signature = parameter(SIGNATURE)?;
-        let (scope, date) = (date, parameter(DATE)?);
-        let signed_at = read_date(date, scope, "parameter")?;
+        let date = parameter(DATE)?;
+        let signed_at = read_date(date, scope_date, "parameter")?;
         let seconds: i64 = parameter(EXPIRES)?
             .parse()
             .map_err(|_| Error::incomplete_signature("X-Amz-Expires should be a number."))?;
@@ -262,20 +262,20 @@ fn scope(credential: &str) -> Option<[&str; 4]> {
     Some([access_key_id, date, region, service])
 }
 
-fn read_date(text: &str, scope: &str, place: &str) -> Result<SystemTime, Error> {
+fn read_date(text: &str, scope_date: &str, place: &str) -> Result<SystemTime, Error> {
     let parsed = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text)
         .ok()
         .and_then(|at| at.to_zoned(jiff::tz::TimeZone::UTC).ok());
     let at = parsed.ok_or_else(|| {
         Error::incomplete_signature(format!("Date must be in ISO-8601 'basic format', in {place} X-Amz-Date."))
     })?;
-    if text.get(..8) != Some(scope) {
+    if text.get(..8) != Some(scope_date) {
         return Err(Error::invalid_signature("Date in Credential scope does not match the date of the request."));
     }
     Ok(at.timestamp().into())
 }
 
-/// Returns a URI without what a presigned URL adds to it: the signer adds it anew.
+/// Returns a URI without what a presigned URL adds to it.
 pub fn without_signature(uri: &str) -> String {
     let Some((path, query)) = uri.split_once('?') else { return uri.into() };
     let kept: Vec<&str> = query

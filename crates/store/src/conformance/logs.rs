@@ -40,16 +40,7 @@ fn events(lines: &[(i64, &str)]) -> Vec<LogEvent> {
 }
 
 fn everything(group: &str) -> LogQuery {
-    LogQuery {
-        group: group.to_owned(),
-        stream: None,
-        from: None,
-        until: None,
-        after: None,
-        before: None,
-        newest_first: false,
-        limit: usize::MAX,
-    }
+    LogQuery::all(group, usize::MAX)
 }
 
 async fn messages(store: &Arc<dyn Logs>, query: &LogQuery) -> Vec<String> {

@@ -137,16 +137,7 @@ mod tests {
         let store = Memory::new();
         let event = |message| LogEvent { at: Timestamp::from_millis(1), message };
         store.append("group", "stream", messages.into_iter().map(event).collect()).await.unwrap();
-        let query = LogQuery {
-            group: "group".into(),
-            stream: None,
-            from: None,
-            until: None,
-            after: None,
-            before: None,
-            newest_first: false,
-            limit: LOG_EVENTS_READ,
-        };
+        let query = LogQuery::all("group", LOG_EVENTS_READ);
         let (mut sizes, mut after) = (Vec::new(), None);
         loop {
             let query = LogQuery { after, ..query.clone() };
