@@ -32,7 +32,7 @@ impl Engine {
         let begun = self.submit_for_sure(id, Command::BeginInvocation { request_id }, Vec::new()).await;
         self.schedule.release_invocation(id);
         let Some(begun) = begun else { return };
-        self.schedule.note(id, begun.wake_up());
+        self.note_anew(id).await;
         if begun.in_flight() != Some(request_id) {
             return;
         }
@@ -59,7 +59,7 @@ impl Engine {
     /// of the execution comes first.
     async fn ask_again_later(&self, id: ExecutionId) {
         let later = self.clock.now().plus_seconds(THROTTLE_DELAY_SECONDS);
-        let timer = self.execution(id).await.ok().flatten().and_then(|execution| execution.next_timer_at());
+        let timer = self.look(id, Execution::next_timer_at).await.ok().flatten().flatten();
         self.schedule.note(id, Some(timer.map_or(later, |timer| timer.min(later))));
     }
 

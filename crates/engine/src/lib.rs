@@ -133,8 +133,8 @@ impl Engine {
             match self.store.create(new.clone(), commit.clone()).await {
                 Ok(_) => {
                     *state = Some(decision.next.clone());
+                    self.note(&decision.next);
                     drop(state);
-                    self.schedule.note(id, decision.next.wake_up());
                     return Ok(decision.next);
                 }
                 // It was created before, by an attempt of which that was not known.
@@ -202,8 +202,8 @@ impl Engine {
             match self.store.commit(commit).await {
                 Ok(committed) => {
                     *state = Some(decision.next.clone());
+                    self.note(&decision.next);
                     drop(state);
-                    self.schedule.note(id, self.attention_at(id, &decision.next));
                     for (effect_id, effect) in committed.effects.into_iter().zip(decision.effects) {
                         self.perform_in_background(effect_id, effect);
                     }

@@ -59,25 +59,36 @@ impl Engine {
     /// # Errors
     /// The store's.
     pub async fn execution(&self, id: ExecutionId) -> Result<Option<Execution>, Error> {
+        self.look(id, Clone::clone).await
+    }
+
+    /// Looks at an execution as it stands. It does not change meanwhile. Returns `None` if there is no such one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn look<T>(
+        &self,
+        id: ExecutionId,
+        look: impl FnOnce(&Execution) -> T,
+    ) -> Result<Option<T>, Error> {
         let cell = self.cache.cell(id);
         let mut state = cell.state.lock().await;
-        if state.is_none() {
-            *state = match self.load(id, u64::MAX).await {
-                Ok(execution) => Some(execution),
+        let execution = match state.take() {
+            Some(execution) => execution,
+            None => match self.load(id, u64::MAX).await {
+                Ok(execution) => execution,
                 Err(Error::Rejected(_)) => {
                     drop(state);
                     self.cache.forget(id);
                     return Ok(None);
                 }
                 Err(error) => return Err(error),
-            };
-        }
-        let execution = state.clone();
-        drop(state);
-        if let Some(execution) = &execution {
-            self.cache.settle(id, &cell, execution);
-        }
-        Ok(execution)
+            },
+        };
+        let seen = look(&execution);
+        self.cache.settle(id, &cell, &execution);
+        *state = Some(execution);
+        Ok(Some(seen))
     }
 
     /// Returns an execution as the store has it, whatever is cached.

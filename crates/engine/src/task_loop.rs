@@ -89,9 +89,20 @@ impl Engine {
         }
     }
 
-    /// Returns when an execution wants attention. One that waits for a process only wants its timers looked after.
-    pub(crate) fn attention_at(&self, id: ExecutionId, execution: &Execution) -> Option<Timestamp> {
-        if self.schedule.is_invoking(id) { execution.next_timer_at() } else { execution.wake_up() }
+    /// Notes when an execution wants attention. One that waits for a process only wants its timers looked after.
+    ///
+    /// Whoever calls this holds the lock of its cell, so that no note overwrites one of a later state.
+    pub(crate) fn note(&self, execution: &Execution) {
+        let id = execution.start_facts().id;
+        let is_invoking = self.schedule.is_invoking(id);
+        self.schedule.note(id, if is_invoking { execution.next_timer_at() } else { execution.wake_up() });
+    }
+
+    /// Notes when an execution wants attention, as it stands now.
+    pub(crate) async fn note_anew(&self, id: ExecutionId) {
+        if let Err(error) = self.look(id, |execution| self.note(execution)).await {
+            warn!(execution.id = %id, error = &error as &dyn std::error::Error, "an execution could not be read");
+        }
     }
 
     /// Does what is due of one execution.
@@ -127,7 +138,7 @@ impl Engine {
             let engine = Arc::clone(self);
             tokio::spawn(async move { engine.invoke(id).await });
         }
-        self.schedule.note(id, self.attention_at(id, &execution));
+        self.note_anew(id).await;
     }
 
     /// Forgets an execution that is over. What it owes goes with it, so its parent is told first.

@@ -46,6 +46,20 @@ async fn callback_wakes_a_sleeper_once() {
     .await;
 }
 
+/// The clock stands, so nothing but what was noted of an execution wakes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn callback_that_comes_the_moment_an_execution_goes_to_sleep_wakes_it() {
+    let world = World::in_memory();
+    tell_callback(&world, 0, 0);
+    let node = world.node();
+    for _ in 0..1_000 {
+        let id = node.start("f", "").await;
+        world.until_asleep(id).await;
+        complete(&node, id, succeeded("yes")).await.unwrap();
+        assert_eq!(node.closed(id).await, ExecutionStatus::Succeeded);
+    }
+}
+
 #[tokio::test]
 async fn failed_callback_wakes_a_sleeper_also_after_a_restart() {
     on_every_store(async |world| {

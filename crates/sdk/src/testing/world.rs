@@ -172,6 +172,10 @@ impl World {
                 Some(_) => self.engine.next_wake_up().await.expect("memory does not fail"),
                 None => NextWakeUp::AtWork(None),
             };
+            // Between the two looks the execution may have come to an end, and nothing wakes it any more.
+            if writes.has_changed().expect("the store keeps its sender") {
+                continue;
+            }
             match next {
                 NextWakeUp::AtWork(_) => self.patiently(&mut writes).await,
                 NextWakeUp::At { at, .. } => return Err(Rest::Until(at)),
