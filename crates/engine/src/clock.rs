@@ -53,14 +53,17 @@ impl Clock {
         self.moved.notify_waiters();
     }
 
-    /// Waits until the clock shows `at`.
+    /// Waits until the clock shows `at`, or the system's clock was set back: then whoever waits has to think again.
     pub async fn sleep_until(&self, at: Timestamp) {
+        let mut seen = self.now();
         loop {
             let moved = self.moved.notified();
-            let left = at.millis_since(self.now());
-            if left == 0 {
+            let now = self.now();
+            let left = at.millis_since(now);
+            if left == 0 || now < seen {
                 return;
             }
+            seen = now;
             if self.runs {
                 let _ = tokio::time::timeout(Duration::from_millis(left), moved).await;
             } else {
@@ -73,4 +76,24 @@ impl Clock {
 fn system_millis() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).expect("the system's clock is within a few hundred million years")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_sleeps_hears_that_the_clock_was_set_back() {
+        let clock = Clock::standing(Timestamp::from_millis(10_000));
+        let sleep = clock.sleep_until(Timestamp::from_millis(20_000));
+        let set_back = async {
+            clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+            clock.offset.store(5_000, Ordering::Release);
+            clock.moved.notify_waiters();
+        };
+        let both = async { tokio::join!(sleep, set_back) };
+        tokio::time::timeout(Duration::from_secs(60), both).await.expect("it does not sleep on");
+        assert_eq!(clock.now(), Timestamp::from_millis(5_000));
+    }
 }

@@ -14,6 +14,7 @@ use tracing::warn;
 
 use crate::functions::{Acquired, PlainRun};
 use crate::task_loop::until_it_works;
+use crate::to_the_end::ToTheEnd;
 use crate::{Engine, Error, NewTexts, new_request_id};
 
 /// What came of doing an effect.
@@ -48,15 +49,19 @@ impl Engine {
         });
     }
 
-    /// Invokes a plain function for a caller that does not wait. Once this returns it is on disk.
+    /// Invokes a plain function for a caller that does not wait. Once this returns it is on disk. It goes on to its end
+    /// even if the caller goes away.
     ///
     /// # Errors
     /// The store's.
     pub async fn invoke_plain_later(self: &Arc<Self>, invocation: PlainInvocation) -> Result<(), Error> {
-        let effect = Effect::InvokePlain(invocation);
-        let id = self.store.add_effect(effect.clone(), self.clock.now()).await?;
-        self.perform_in_background(id, effect);
-        Ok(())
+        let (engine, effect) = (Arc::clone(self), Effect::InvokePlain(invocation));
+        let work = async move {
+            let id = engine.store.add_effect(effect.clone(), engine.clock.now()).await?;
+            engine.perform_in_background(id, effect);
+            Ok(())
+        };
+        ToTheEnd::new(work).await
     }
 
     async fn perform(self: &Arc<Self>, effect: &Effect) -> Result<Done, Error> {
@@ -78,7 +83,9 @@ impl Engine {
             Done::Finished => self.store.finish_effect(id).await?,
             Done::BrokenOff => {}
             Done::Later(effect, seconds) => {
-                self.store.postpone_effect(id, effect.clone(), self.clock.now().plus_seconds(*seconds)).await?;
+                let due = self.clock.now().plus_seconds(*seconds);
+                self.store.postpone_effect(id, effect.clone(), due).await?;
+                self.schedule.put_off_effect(due);
             }
             Done::Replaced(effect) => self.store.postpone_effect(id, effect.clone(), self.clock.now()).await?,
         }

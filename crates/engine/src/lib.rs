@@ -111,11 +111,17 @@ impl Engine {
         &self.keys
     }
 
-    /// Starts an execution. Once this returns it is on disk, and the task loop invokes its function.
+    /// Starts an execution. Once this returns it is on disk, and the task loop invokes its function. It goes on to its end
+    /// even if the caller goes away.
     ///
     /// # Errors
     /// [`Error::NameTaken`] with the id of the execution that has the name.
     pub async fn start(self: &Arc<Self>, start: Start, texts: NewTexts) -> Result<Execution, Error> {
+        let engine = Arc::clone(self);
+        ToTheEnd::new(async move { engine.create(start, texts).await }).await
+    }
+
+    async fn create(self: &Arc<Self>, start: Start, texts: NewTexts) -> Result<Execution, Error> {
         let id = start.id;
         let new = NewExecution {
             function: start.function.clone(),
@@ -140,6 +146,7 @@ impl Engine {
                 // It was created before, by an attempt of which that was not known.
                 Err(StoreError::NameTaken(taken_by)) if taken_by == id => {
                     drop(state);
+                    self.note_anew(id).await;
                     return self.execution(id).await?.ok_or_else(|| Rejection::execution_not_found().into());
                 }
                 Err(StoreError::Unknown(_)) if attempt < ATTEMPTS_MAX => attempt += 1,
@@ -189,9 +196,10 @@ impl Engine {
                 }
             };
             if decision.events.is_empty() {
+                // It may have been committed by an attempt of which that was not known.
                 *state = Some(execution.clone());
+                self.note(&execution);
                 drop(state);
-                // It may be the end that was committed by an attempt of which that was not known.
                 if execution.is_announced() {
                     cell.closed.send_replace(true);
                 }

@@ -23,7 +23,10 @@ struct Near {
     queue: BTreeSet<(Timestamp, ExecutionId)>,
     wake_ups: HashMap<ExecutionId, Timestamp>,
     invoking: HashSet<ExecutionId>,
+    forgetting: HashSet<ExecutionId>,
     performing: HashSet<EffectId>,
+    /// When effects are due that were put off.
+    put_off: BTreeSet<Timestamp>,
     /// Effects that were seen to since the store was read last: what that read says of them is out of date.
     performed: HashSet<EffectId>,
 }
@@ -39,6 +42,10 @@ impl Near {
             self.queue.remove(&(before, id));
         }
         self.queue.extend(wake_up.map(|at| (at, id)));
+    }
+
+    fn is_unclaimed(&self, id: &EffectId) -> bool {
+        !self.performed.contains(id) && !self.performing.contains(id)
     }
 }
 
@@ -63,7 +70,7 @@ impl Schedule {
         self.with(|near| {
             near.horizon = Some(horizon);
             for (id, at) in due {
-                if !near.wake_ups.contains_key(&id) {
+                if !near.wake_ups.contains_key(&id) && !near.forgetting.contains(&id) {
                     near.set(id, Some(at));
                 }
             }
@@ -71,11 +78,26 @@ impl Schedule {
     }
 
     /// Moves the horizon before anything is read, so that notes of what is committed meanwhile are not lost.
-    pub(crate) fn begin_reading(&self, horizon: Timestamp) {
+    pub(crate) fn begin_reading(&self, now: Timestamp, horizon: Timestamp) {
         self.with(|near| {
             near.horizon = near.horizon.max(Some(horizon));
             near.performed.clear();
+            near.put_off.retain(|at| *at > now);
         });
+    }
+
+    /// Counts those of whom nothing is known here yet. Who waits for a process is known: by the store it wants attention
+    /// all the time.
+    pub(crate) fn count_news<'a>(&self, due: impl IntoIterator<Item = &'a ExecutionId>) -> usize {
+        self.with(|near| {
+            let is_known = |id| [&near.invoking, &near.forgetting].iter().any(|claimed| claimed.contains(id));
+            due.into_iter().filter(|id| !near.wake_ups.contains_key(id) && !is_known(id)).count()
+        })
+    }
+
+    /// Counts the effects that nobody is at.
+    pub(crate) fn count_unclaimed<'a>(&self, due: impl IntoIterator<Item = &'a EffectId>) -> usize {
+        self.with(|near| due.into_iter().filter(|id| near.is_unclaimed(id)).count())
     }
 
     /// Takes out everything that wants attention by now.
@@ -117,9 +139,35 @@ impl Schedule {
         self.with(|near| near.invoking.contains(&id))
     }
 
+    /// Claims an execution for one who forgets it; `false` if somebody does already.
+    pub(crate) fn claim_forgetting(&self, id: ExecutionId) -> bool {
+        self.with(|near| near.forgetting.insert(id))
+    }
+
+    /// Gives the claim back.
+    pub(crate) fn release_forgetting(&self, id: ExecutionId) {
+        self.with(|near| near.forgetting.remove(&id));
+    }
+
     /// Claims an effect; `false` if somebody is at it already, or was since it was read.
     pub(crate) fn claim_effect(&self, id: EffectId) -> bool {
-        self.with(|near| !near.performed.contains(&id) && near.performing.insert(id))
+        self.with(|near| near.is_unclaimed(&id) && near.performing.insert(id))
+    }
+
+    /// Notes that an effect is due at `at`.
+    pub(crate) fn put_off_effect(&self, at: Timestamp) {
+        let first = self.with(|near| {
+            near.put_off.insert(at);
+            near.put_off.first() == Some(&at)
+        });
+        if first {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Returns when the next effect is due that was put off.
+    pub(crate) fn next_effect(&self) -> Option<Timestamp> {
+        self.with(|near| near.put_off.first().copied())
     }
 
     /// Gives an effect back.

@@ -5,8 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use everstep_core::command::InvocationResult;
+use everstep_core::event::Start;
 use everstep_core::id::ExecutionId;
 use everstep_core::{Command, Execution, Timestamp};
+use everstep_store::{Due, StoredEffect};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -15,8 +17,11 @@ use crate::{Engine, Error};
 /// How far ahead the store is read at a time, in seconds.
 const HORIZON_SECONDS: u64 = 20;
 
-/// How much of the store is read at a time.
+/// How much of the store is read at a time, besides what is known already.
 const HORIZON_ITEMS_MAX: usize = 10_000;
+
+/// How long not to read the store after it was read, in seconds.
+const REFILL_PAUSE_SECONDS: u64 = 1;
 
 /// How long to leave the store alone after it failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -26,16 +31,17 @@ impl Engine {
     /// what is due. What breaks after that is left as it is, and recovered at the next start.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         self.recover().await;
-        let mut refill_at = self.clock.now();
+        let mut refills = Refills::begin(self.clock.now());
         while !*stop.borrow() {
             let now = self.clock.now();
-            if refill_at <= now {
-                refill_at = self.refill(now).await;
+            if refills.are_due(now, self.schedule.next_effect()) {
+                refills.next = self.refill(now).await;
             }
             for id in self.schedule.pop_due(now) {
                 let engine = Arc::clone(&self);
                 tokio::spawn(async move { engine.attend(id).await });
             }
+            let refill_at = refills.at(self.schedule.next_effect());
             let next = self.schedule.next().map_or(refill_at, |next| next.min(refill_at));
             tokio::select! {
                 () = self.clock.sleep_until(next) => {}
@@ -49,27 +55,30 @@ impl Engine {
     /// Reads one horizon of the store. Returns when to read the next one.
     async fn refill(self: &Arc<Self>, now: Timestamp) -> Timestamp {
         let horizon = now.plus_seconds(HORIZON_SECONDS);
-        self.schedule.begin_reading(horizon);
+        self.schedule.begin_reading(now, horizon);
         let read = async {
-            let due = self.store.due(horizon, HORIZON_ITEMS_MAX).await?;
-            let effects = self.store.effects(now, HORIZON_ITEMS_MAX).await?;
+            let news = |due: &[Due]| self.schedule.count_news(due.iter().map(|due| &due.execution));
+            let due = read_news(|limit| self.store.due(horizon, limit), news).await?;
+            let news =
+                |effects: &[StoredEffect]| self.schedule.count_unclaimed(effects.iter().map(|stored| &stored.id));
+            let effects = read_news(|limit| self.store.effects(now, limit), news).await?;
             Ok::<_, everstep_store::Error>((due, effects))
         };
         match read.await {
             Ok((due, effects)) => {
-                let full = due.len() == HORIZON_ITEMS_MAX || effects.len() == HORIZON_ITEMS_MAX;
-                self.schedule.fill(horizon, due.into_iter().map(|due| (due.execution, due.wake_up)));
-                for stored in effects {
+                let is_all = due.is_all && effects.is_all;
+                self.schedule.fill(horizon, due.items.into_iter().map(|due| (due.execution, due.wake_up)));
+                for stored in effects.items {
                     self.perform_in_background(stored.id, stored.effect);
                 }
-                if full { now.plus_seconds(1) } else { now.plus_seconds(HORIZON_SECONDS / 4) }
+                now.plus_seconds(if is_all { HORIZON_SECONDS / 4 } else { REFILL_PAUSE_SECONDS })
             }
             Err(error) => {
                 error!(
                     error = &error as &dyn std::error::Error,
                     "the store could not be read: trying again in a second"
                 );
-                now.plus_seconds(1)
+                now.plus_seconds(REFILL_PAUSE_SECONDS)
             }
         }
     }
@@ -122,8 +131,13 @@ impl Engine {
         };
         let now = self.clock.now();
         if execution.is_expired(now) {
-            if let Err(error) = self.forget(id, &execution).await {
-                warn!(execution.id = %id, error = &error as &dyn std::error::Error, "not deleted yet");
+            if self.schedule.claim_forgetting(id) {
+                let start = Arc::clone(execution.start_facts());
+                drop(execution);
+                if let Err(error) = self.forget(&start).await {
+                    warn!(execution.id = %id, error = &error as &dyn std::error::Error, "not deleted yet");
+                }
+                self.schedule.release_forgetting(id);
             }
             return;
         }
@@ -142,13 +156,13 @@ impl Engine {
     }
 
     /// Forgets an execution that is over. What it owes goes with it, so its parent is told first.
-    async fn forget(self: &Arc<Self>, id: ExecutionId, execution: &Execution) -> Result<(), Error> {
+    async fn forget(self: &Arc<Self>, start: &Start) -> Result<(), Error> {
         let _room = self.forgetting.acquire().await.expect("nobody closes the semaphore");
-        if let Some(parent) = &execution.start_facts().parent {
-            self.tell_parent(id, parent).await?;
+        if let Some(parent) = &start.parent {
+            self.tell_parent(start.id, parent).await?;
         }
-        self.store.delete(id).await?;
-        self.cache.forget(id);
+        self.store.delete(start.id).await?;
+        self.cache.forget(start.id);
         Ok(())
     }
 
@@ -172,6 +186,60 @@ impl Engine {
     }
 }
 
+/// When the store is read.
+struct Refills {
+    last: Timestamp,
+    next: Timestamp,
+    /// When that was asked last.
+    seen: Timestamp,
+}
+
+impl Refills {
+    fn begin(now: Timestamp) -> Self {
+        Self { last: now, next: now, seen: now }
+    }
+
+    /// Returns when to read next, if an effect that was put off is due at `effect`.
+    fn at(&self, effect: Option<Timestamp>) -> Timestamp {
+        let soonest = self.last.plus_seconds(REFILL_PAUSE_SECONDS);
+        effect.map_or(self.next, |effect| self.next.min(effect.max(soonest)))
+    }
+
+    /// Tells whether to read now. After the system's clock was set back, nothing is where it was.
+    fn are_due(&mut self, now: Timestamp, effect: Option<Timestamp>) -> bool {
+        let are_due = self.at(effect) <= now || now < self.seen;
+        self.seen = now;
+        if are_due {
+            self.last = now;
+        }
+        are_due
+    }
+}
+
+/// What was read of the store.
+struct Reading<T> {
+    items: Vec<T>,
+    /// Whether there is no more.
+    is_all: bool,
+}
+
+/// Reads the earliest items of the store, as many more than usual as are known already: what waits for long comes
+/// first, and must not hide what follows.
+async fn read_news<T, E, R>(read: impl Fn(usize) -> R, count_news: impl Fn(&[T]) -> usize) -> Result<Reading<T>, E>
+where
+    R: Future<Output = Result<Vec<T>, E>>,
+{
+    let mut limit = HORIZON_ITEMS_MAX;
+    loop {
+        let items = read(limit).await?;
+        let is_all = items.len() < limit;
+        if is_all || count_news(&items) >= HORIZON_ITEMS_MAX {
+            return Ok(Reading { items, is_all });
+        }
+        limit *= 10;
+    }
+}
+
 /// Does what the store may fail at, until it does not.
 pub(crate) async fn until_it_works<T, E, R>(work: impl Fn() -> R) -> T
 where
@@ -186,5 +254,55 @@ where
                 tokio::time::sleep(STORE_PAUSE).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    #[test]
+    fn store_is_read_when_something_may_have_come() {
+        let check = |now, effect: Option<i64>, expected| {
+            let mut refills = Refills { last: at(100), next: at(105), seen: at(102) };
+            assert_eq!(refills.are_due(at(now), effect.map(at)), expected, "{now} {effect:?}");
+            assert_eq!((refills.seen, refills.last), (at(now), at(if expected { now } else { 100 })));
+        };
+        check(104, None, false);
+        check(105, None, true);
+        check(103, Some(103), true);
+        check(103, Some(104), false);
+        check(106, Some(200), true);
+        // The clock was set back.
+        check(101, None, true);
+    }
+
+    #[test]
+    fn store_is_not_read_all_the_time() {
+        let refills = Refills { last: at(100), next: at(105), seen: at(100) };
+        assert_eq!(refills.at(Some(at(90))), at(100).plus_seconds(REFILL_PAUSE_SECONDS));
+    }
+
+    #[tokio::test]
+    async fn what_is_known_already_hides_nothing() {
+        let check = async |known: usize, all: usize, read: usize, is_all: bool| {
+            let reading = read_news(
+                async |limit| Ok::<Vec<usize>, ()>((0..all).take(limit).collect()),
+                |items| items.len().saturating_sub(known),
+            );
+            let reading = reading.await.unwrap();
+            assert_eq!((reading.items.len(), reading.is_all), (read, is_all), "{known} of {all}");
+        };
+        const MAX: usize = HORIZON_ITEMS_MAX;
+        check(0, 7, 7, true).await;
+        check(0, MAX - 1, MAX - 1, true).await;
+        check(0, MAX, MAX, false).await;
+        check(MAX, MAX, MAX, true).await;
+        check(MAX, MAX + 7, MAX + 7, true).await;
+        check(MAX, 20 * MAX, 10 * MAX, false).await;
     }
 }

@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use everstep_core::command::CallbackCompletion;
-use everstep_core::event::{Start, StartMode};
+use everstep_core::event::{Event, Start, StartMode};
 use everstep_core::id::{ExecutionId, Version};
+use everstep_core::operation::wait;
 use everstep_core::{Command, ErrorObject, ExecutionStatus, Intake};
 use everstep_engine::{Error, NextWakeUp, new_execution_id};
 use tokio::sync::watch;
 
-use crate::functions::place;
+use crate::functions::{Halt, place};
 use crate::store::{Call, Fault};
-use crate::world::{DAY, LONG, Node, World, on_every_store, patiently};
+use crate::world::{DAY, LONG, MINUTE, Node, World, on_every_store, patiently};
 
 fn tell_sleeper(world: &World) {
     world.scripts.durable(
@@ -454,4 +455,123 @@ async fn task_loop_whose_owner_is_gone_ends() {
         patiently("the end of the task loop", world.idle_node().engine.clone().run(stopped)).await;
     })
     .await;
+}
+
+/// The clock stands, so the store is not read again: nothing but a note wakes an execution.
+#[tokio::test]
+async fn start_whose_caller_goes_away_is_made_all_the_same() {
+    on_every_store(async |world| {
+        world.scripts.durable("f", LONG, |_| async { Ok("done".into()) });
+        let node = world.node();
+        let first = node.start("f", "").await;
+        node.closed(first).await;
+        node.store.go_wrong_once(Fault::Held, |call| matches!(call, Call::Create));
+        let id = new_execution_id();
+        tokio::select! {
+            biased;
+            _ = node.try_start(id, "f", "name", "") => panic!("the answer of the store is held back"),
+            _ = world.until("the start", id, |_| true) => {}
+        }
+        node.store.let_go();
+        assert_eq!(node.closed(id).await, ExecutionStatus::Succeeded);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_on_disk_although_that_was_not_known_goes_on_at_once() {
+    on_every_store(async |world| {
+        world.scripts.durable("f", LONG, |context| async move {
+            context.wait("nap", 3_600).await?;
+            Ok("done".into())
+        });
+        world.scripts.durable("g", LONG, |context| async move {
+            if context.run.operations.is_empty() {
+                context.step("first", || "1".into()).await?;
+                return Err(Halt::broken("Runtime.ExitError"));
+            }
+            Ok("done".into())
+        });
+        let node = world.node();
+        let first = node.start("f", "").await;
+        world.until_asleep(first).await;
+        let completes = |event: &Event| matches!(event, Event::InvocationCompleted(_));
+        node.store.go_wrong_once(Fault::UnknownDone, move |call| call.commits(completes));
+        let broken = node.start("g", "").await;
+        assert_eq!(node.closed(broken).await, ExecutionStatus::Succeeded);
+        node.store.go_wrong_once(Fault::UnknownDone, |call| matches!(call, Call::Create));
+        let second = node.start("f", "").await;
+        world.until_asleep(second).await;
+        let wakes = |event: &Event| matches!(event, Event::Wait { event: wait::Event::Succeeded, .. });
+        node.store.go_wrong_once(Fault::UnknownDone, move |call| call.commits(wakes));
+        world.clock.advance(Duration::from_secs(3_600));
+        for id in [first, second] {
+            assert_eq!(node.closed(id).await, ExecutionStatus::Succeeded);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn execution_is_forgotten_once_however_long_that_takes() {
+    let world = World::in_memory();
+    world.scripts.durable("f", LONG, |_| async { Ok("done".into()) });
+    let node = world.node();
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(node.start("f", "").await);
+    }
+    for id in &ids {
+        node.closed(*id).await;
+    }
+    node.kill();
+    world.clock.advance(15 * DAY);
+    let counts = Arc::new([const { AtomicUsize::new(0) }; 2]);
+    let (looks, mut look) = watch::channel(());
+    let counted = Arc::clone(&counts);
+    let node = world.node_with(|store| {
+        store.go_wrong(move |call| {
+            let [loads, deletions] = &*counted;
+            match call {
+                Call::ReadEffects => looks.send_replace(()),
+                Call::ReadLog => {
+                    loads.fetch_add(1, Ordering::Relaxed);
+                }
+                Call::Delete => {
+                    deletions.fetch_add(1, Ordering::Relaxed);
+                    return Some(Fault::Held);
+                }
+                Call::Read | Call::ReadPayload | Call::Create | Call::Commit(_) | Call::Effect => {}
+            }
+            None
+        });
+    });
+    for _ in 0..10 {
+        patiently("a look at the store", look.changed()).await.unwrap();
+        world.clock.advance(MINUTE);
+    }
+    let loads = counts[0].load(Ordering::Relaxed);
+    node.store.let_go();
+    for id in ids {
+        world.until_gone(id).await;
+    }
+    assert_eq!((loads, counts[1].load(Ordering::Relaxed)), (20, 20));
+}
+
+#[tokio::test]
+async fn many_that_wait_for_a_process_do_not_hide_who_sleeps() {
+    let world = World::in_memory();
+    world.scripts.durable("f", LONG, |context| async move {
+        context.wait("nap", 60).await?;
+        Ok("done".into())
+    });
+    let node = world.node();
+    let sleeper = node.start("f", "").await;
+    world.until_asleep(sleeper).await;
+    world.scripts.busy.send_replace(true);
+    for _ in 0..10_000 {
+        node.start("f", "").await;
+    }
+    world.clock.advance(MINUTE);
+    world.until("its wait to end", sleeper, |execution| execution.invocation_due_at().is_some()).await;
 }

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 /// What is asked of the store.
 pub(crate) enum Call<'a> {
     Read,
+    ReadLog,
     ReadEffects,
     ReadPayload,
     Create,
@@ -121,7 +122,7 @@ impl Faulty {
             self.cut_power();
         }
         self.stay_dead_without_power().await;
-        if !matches!(call, Call::Read | Call::ReadEffects | Call::ReadPayload) {
+        if !matches!(call, Call::Read | Call::ReadLog | Call::ReadEffects | Call::ReadPayload) {
             self.writes.send_modify(|writes| *writes += 1);
         }
         if fault == Some(Fault::Held) {
@@ -160,7 +161,7 @@ impl Executions for Faulty {
     }
 
     async fn load(&self, execution: ExecutionId, version: u64) -> Result<Option<Vec<Record>>, Error> {
-        self.call(Call::Read, self.inner.load(execution, version)).await
+        self.call(Call::ReadLog, self.inner.load(execution, version)).await
     }
 
     async fn records(
