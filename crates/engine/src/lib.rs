@@ -33,7 +33,7 @@ pub use clock::Clock;
 pub use functions::{Acquired, DurableRun, Functions, HandlerAnswer, PlainRun, Resolved, Slot, Unavailable};
 pub use read::{HistoryPage, NextWakeUp};
 use schedule::Schedule;
-use to_the_end::ToTheEnd;
+pub use to_the_end::ToTheEnd;
 
 /// How often a decision is made anew because somebody else committed first.
 const ATTEMPTS_MAX: u32 = 8;

@@ -8,13 +8,15 @@ use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 
-pub(crate) struct ToTheEnd<T: Send + 'static> {
+/// Work that is done to its end, whoever waits for it.
+pub struct ToTheEnd<T: Send + 'static> {
     /// `None` once it is done.
     left: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
 }
 
 impl<T: Send + 'static> ToTheEnd<T> {
-    pub(crate) fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
+    /// Nothing is done before it is waited for.
+    pub fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
         Self { left: Some(Box::pin(work)) }
     }
 }

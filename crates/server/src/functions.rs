@@ -402,9 +402,9 @@ impl Functions {
     pub async fn delete(&self, reference: &FunctionReference) -> Result<Arc<Function>, Error> {
         loop {
             let (function, revision) = self.load(&reference.function).await?.ok_or_else(|| self.missing(reference))?;
-            let (catalog, name) = (Arc::clone(&self.catalog), function.name.clone());
-            let delete = async move { catalog.delete(Kind::Function, name.as_str(), revision).await };
-            match self.changing(function.name.clone(), delete).await {
+            let deleted = self.catalog.delete(Kind::Function, function.name.as_str(), revision).await;
+            self.known.forget(&function.name);
+            match deleted {
                 Ok(()) => return Ok(function),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
@@ -413,25 +413,9 @@ impl Functions {
     }
 
     async fn put(&self, function: &Function, revision: Option<Revision>) -> Result<Revision, StoreError> {
-        let (name, body) = (function.name.clone(), write(function));
-        let catalog = Arc::clone(&self.catalog);
-        self.changing(name.clone(), async move { catalog.put(Kind::Function, name.as_str(), revision, body).await })
-            .await
-    }
-
-    /// Makes a change to the end, even if whoever asked for it goes away, so that nothing old stays known.
-    async fn changing<T: Send + 'static>(
-        &self,
-        name: FunctionName,
-        change: impl Future<Output = T> + Send + 'static,
-    ) -> T {
-        let known = Arc::clone(&self.known);
-        let task = tokio::spawn(async move {
-            let outcome = change.await;
-            known.forget(&name);
-            outcome
-        });
-        task.await.expect("a change does not panic")
+        let put = self.catalog.put(Kind::Function, function.name.as_str(), revision, write(function)).await;
+        self.known.forget(&function.name);
+        put
     }
 
     /// Returns functions whose names follow `after`.

@@ -33,7 +33,7 @@ use axum::extract::ConnectInfo;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use everstep_core::id::RequestId;
-use everstep_engine::{Engine, new_request_id};
+use everstep_engine::{Engine, ToTheEnd, new_request_id};
 use everstep_store::Logs;
 use everstep_store::sqlite::Sqlite;
 use everstep_worker::code;
@@ -185,7 +185,7 @@ impl Expects {
 }
 
 /// Answers a request. The `Date` header, by which clients with a wrong clock correct themselves, is hyper's.
-async fn serve(services: &Services, request: axum::extract::Request) -> axum::response::Response {
+async fn serve(services: &Arc<Services>, request: axum::extract::Request) -> axum::response::Response {
     let id = new_request_id();
     let request_id = id.to_string();
     let (parts, body) = request.into_parts();
@@ -234,7 +234,7 @@ fn respond(answer: Response, protocol: Protocol, request_id: String) -> axum::re
 }
 
 async fn handle(
-    services: &Services,
+    services: &Arc<Services>,
     id: RequestId,
     peer: Option<&Peer>,
     method: &Method,
@@ -272,7 +272,12 @@ async fn handle(
         headers,
         body,
     };
-    perform(services, operation, &request).await
+    if operation.is_for_its_sender() {
+        return perform(services, operation, &request).await;
+    }
+    // A sender who goes away half-way leaves nothing half-done.
+    let services = Arc::clone(services);
+    ToTheEnd::new(async move { perform(&services, operation, &request).await }).await
 }
 
 /// Carries out an operation, if its sender may ask for it.

@@ -166,6 +166,11 @@ impl Asked {
 }
 
 impl Operation {
+    /// Tells whether it ends when its sender goes away: nobody waits for a function in vain.
+    pub fn is_for_its_sender(self) -> bool {
+        matches!(self, Self::Lambda(lambda::Operation::Invoke | lambda::Operation::InvokeWithResponseStream))
+    }
+
     /// Returns what the sender of a request must be allowed.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use everstep_store::{Catalog, Kind};
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::world::{Answer, World, allow, function, trust};
+use crate::world::{Answer, World, allow, form, function, trust};
 
 /// Returns status, exception and message of an answer, or what is in some of its elements.
 fn line(answer: &Answer, elements: &[&str]) -> String {
@@ -500,4 +500,23 @@ async fn functions_of_a_store_from_before_roles_keep_their_roles_once() {
     assert_eq!(world.iam("DeleteRole", &old).await.status, 200);
     let world = world.restarted().await;
     assert_eq!(world.iam("GetRole", &old).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_is_begun_for_a_sender_who_goes_away_is_made_whole() {
+    let world = World::new().await;
+    let trust = trust("lambda.amazonaws.com");
+    let create = |name: &str| form("CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", &trust)]);
+    for number in 0..50 {
+        world.send_and_leave(&world.form("iam", &create(&format!("left-{number}")))).await;
+    }
+    // Whoever writes waits for those who began before.
+    assert_eq!(world.exchange(&world.form("iam", &create("last"))).await.status, 200);
+    let roles = async |world: &World| {
+        let text = String::from_utf8(world.iam("ListRoles", &[]).await.body).unwrap();
+        text.split("<RoleName>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let known = roles(&world).await;
+    let world = world.restarted().await;
+    assert_eq!(known, roles(&world).await, "what is known is what is on disk");
 }

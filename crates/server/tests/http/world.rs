@@ -171,6 +171,15 @@ impl World {
         tokio::time::timeout(PATIENCE, exchange(self.address(), wire)).await.expect("an answer")
     }
 
+    /// Sends a request and goes away; returns once the server has noticed.
+    pub(crate) async fn send_and_leave(&self, wire: &Wire) {
+        let mut stream = TcpStream::connect(self.address()).await.unwrap();
+        stream.write_all(&wire.bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        // Whatever comes, be it an answer.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+
     /// Sends a form to IAM as the operator.
     pub(crate) async fn iam(&self, action: &str, members: &[(&str, &str)]) -> Answer {
         self.exchange(&self.form("iam", &form(action, members))).await
@@ -231,6 +240,16 @@ impl World {
 }
 
 impl Wire {
+    /// Returns it as it goes out, as the last one of its connection.
+    fn bytes(&self) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            write!(head, "{name}: {value}\r\n").unwrap();
+        }
+        write!(head, "content-length: {}\r\nconnection: close\r\n\r\n", self.body.len()).unwrap();
+        [head.as_bytes(), &self.body].concat()
+    }
+
     /// Signs the request with what it has now.
     pub(crate) fn signed(self, signer: &Signer, address: SocketAddr) -> Self {
         self.sign(signer, address, SigningSettings::default())
@@ -384,15 +403,9 @@ pub(crate) fn allow(actions: &[&str], resources: &[&str]) -> String {
 /// Sends a request to an address as it is.
 pub(crate) async fn exchange(address: SocketAddr, wire: &Wire) -> Answer {
     let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
-    let mut head = format!("{} {} HTTP/1.1\r\n", wire.method, wire.path);
-    for (name, value) in &wire.headers {
-        write!(head, "{name}: {value}\r\n").unwrap();
-    }
-    write!(head, "content-length: {}\r\nconnection: close\r\n\r\n", wire.body.len()).unwrap();
     let write = async {
         // A server that has heard enough may hang up.
-        let _ = writer.write_all(head.as_bytes()).await;
-        let _ = writer.write_all(&wire.body).await;
+        let _ = writer.write_all(&wire.bytes()).await;
     };
     let mut bytes = Vec::new();
     let read = async {
