@@ -131,8 +131,15 @@ async fn exchange(open: &mut Open, request: Request<Full<Bytes>>) -> Result<Resp
                 return Poll::Ready(answer);
             }
             let Some(running) = connection else { return Poll::Pending };
-            ready!(running.as_mut().poll(context))?;
+            let end = ready!(running.as_mut().poll(context));
             *connection = None;
+            if let Err(broken) = end {
+                // It may have brought the whole answer before it broke.
+                return Poll::Ready(match answer.as_mut().poll(context) {
+                    Poll::Ready(Ok(answer)) => Ok(answer),
+                    Poll::Ready(Err(_)) | Poll::Pending => Err(broken),
+                });
+            }
         }
     })
     .await
@@ -199,6 +206,29 @@ mod tests {
         check(&[&[WHOLE, HALF], &[WHOLE]], &[true, false, true]).await;
         check(&[&[HALF], &[WHOLE]], &[false, true]).await;
         check(&[&[NONE], &[WHOLE]], &[false, true]).await;
+    }
+
+    /// Makes a request that is answered so before the connection is reset, and checks whether that is an answer.
+    async fn check_reset(answer: &'static str, is_answered: bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_request(&mut stream).await;
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.set_zero_linger().unwrap();
+        };
+        let request = Request::builder().uri("/").header("host", client.host()).body(Full::default()).unwrap();
+        let both = async { tokio::join!(client.send(request), serve).0 };
+        let result = tokio::time::timeout(Duration::from_secs(20), both).await.expect("a request ends");
+        assert_eq!(result.is_ok(), is_answered, "{answer:?}: {result:?}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_whole_counts_though_the_connection_broke_after_it() {
+        check_reset(WHOLE, true).await;
+        check_reset(HALF, false).await;
+        check_reset(NONE, false).await;
     }
 
     #[tokio::test]
