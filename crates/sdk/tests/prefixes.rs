@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use everstep::testing::{Attempt, test};
 use everstep::{Condition, Context, Either, Error, Result, Retry, branch};
+use tokio::sync::Notify;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -91,6 +92,127 @@ async fn failures_and_timeouts_are_replayed_too() {
     test(ask).start(()).finish().await.replay_every_prefix().await;
     let t = test(ask).start(());
     t.callback("ask").await;
+    t.stop("enough").await;
+    t.finish().await.replay_every_prefix().await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_before_an_invocation_passes() {
+    async fn go_on(_: (), mut ctx: Context) -> Result<()> {
+        ctx.step("before", async |_| Ok(())).await?;
+        Ok(ctx.step("after", async |_| Ok(())).await?)
+    }
+    // After an invocation that failed the next one waits for a while.
+    let t = test(go_on).lose_reply(1).start(());
+    t.history().await;
+    t.stop("enough").await;
+    let run = t.finish().await;
+    assert_eq!((run.status(), run.invocations()), ("STOPPED", 1));
+    run.replay_every_prefix().await;
+}
+
+/// The step in whose body the first run is stopped.
+#[derive(Clone, Default)]
+struct Stuck(Arc<Notify>);
+
+impl Stuck {
+    async fn step(&self, run: usize, ctx: &mut Context) -> Result<()> {
+        let body = async |_| {
+            if run == 0 {
+                self.0.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        };
+        // Its start is on record when the body begins.
+        let _ = ctx.step("stuck", body).at_most_once().no_retry().await;
+        Ok(())
+    }
+}
+
+/// Runs a handler that is told how often it was run, stops it in the stuck step, and replays it.
+async fn stop_and_replay<F, Fut>(handler: F)
+where
+    F: Fn(usize, Stuck, Context) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<()>> + Send + 'static,
+{
+    let (runs, stuck) = (AtomicUsize::new(0), Stuck::default());
+    let reached = Arc::clone(&stuck.0);
+    let counting = move |_: (), ctx: Context| handler(runs.fetch_add(1, Ordering::Relaxed), stuck.clone(), ctx);
+    let t = test(counting).start(());
+    reached.notified().await;
+    t.stop("enough").await;
+    let run = t.finish().await;
+    assert_eq!(run.status(), "STOPPED");
+    run.replay_every_prefix().await;
+}
+
+#[tokio::test]
+async fn what_comes_after_the_point_where_a_run_was_stopped_is_free() {
+    stop_and_replay(async |run, stuck, mut ctx| {
+        ctx.step("before", async |_| Ok(())).await?;
+        let around = ctx.child("around", async |mut ctx| {
+            stuck.step(run, &mut ctx).await?;
+            Ok(ctx.step("inside", async |_| Ok(())).await?)
+        });
+        around.await?;
+        ctx.step(format!("after {run}"), async |_| Ok(())).await?;
+        if run == 1 { Err("enough".into()) } else { Ok(ctx.wait("long after", HOUR).await?) }
+    })
+    .await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "it calls Step/Step `other` where it called Step/Step `stuck` before")]
+async fn another_operation_before_that_point_is_found() {
+    stop_and_replay(async |run, stuck, mut ctx| {
+        ctx.step("before", async |_| Ok(())).await?;
+        if run > 0 {
+            ctx.step("other", async |_| Ok(())).await?;
+        }
+        stuck.step(run, &mut ctx).await
+    })
+    .await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "operation 1 is on record as Step/Step with name `before`, but the handler called")]
+async fn another_operation_than_on_record_before_that_point_is_found() {
+    stop_and_replay(async |run, stuck, mut ctx| {
+        // The fourth replay has all of it on record.
+        let name = if run < 4 { "before" } else { "other" };
+        ctx.step(name, async |_| Ok(())).await?;
+        stuck.step(run, &mut ctx).await
+    })
+    .await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "it ended with the error Error: enough and now ends with the result null")]
+async fn an_end_before_that_point_is_found() {
+    stop_and_replay(async |run, stuck, mut ctx| {
+        ctx.step("before", async |_| Ok(())).await?;
+        if run == 0 { stuck.step(run, &mut ctx).await } else { Ok(()) }
+    })
+    .await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "it calls Step/Step `more`, which it did not call before")]
+async fn an_operation_more_is_found_if_the_run_was_stopped_while_it_waited() {
+    let runs = AtomicUsize::new(0);
+    let handler = move |_: (), mut ctx: Context| {
+        let run = runs.fetch_add(1, Ordering::Relaxed);
+        async move {
+            let wait = ctx.wait("long", HOUR);
+            if run > 0 {
+                ctx.step("more", async |_| Ok(())).await?;
+            }
+            Result::<_, Error>::Ok(wait.await?)
+        }
+    };
+    let t = test(handler).start(());
+    t.history().await;
     t.stop("enough").await;
     t.finish().await.replay_every_prefix().await;
 }

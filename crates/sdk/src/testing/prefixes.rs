@@ -22,13 +22,17 @@ use super::functions::{Script, core_error};
 use super::run::{Run, outcome_of};
 use super::running::awaited;
 use super::world::{Rest, World};
+use crate::error::error_type;
 use crate::replay::step::Semantics;
-use crate::wire::{Action, Change, OperationStatus, OperationType, Record, Update};
+use crate::wire::{Action, Change, ErrorObject, OperationStatus, OperationType, Record, Update};
 
 impl Run {
     /// Runs the handler again from every point that this run came by, and checks that it does the same: that it calls the
     /// same operations and ends in the same way, if it sees the same results of them. Finds clocks, chance, hash maps and
     /// `select!` in handlers. The bodies of steps run again, as they do after a crash.
+    ///
+    /// If the run was stopped or timed out while the handler was going on, the handler is free to do what it likes once it
+    /// has come as far again.
     ///
     /// # Panics
     /// If it does not, with the point, what differs, and what happened; or if the body of an at-most-once step ran for an
@@ -59,7 +63,7 @@ impl Run {
             diary: Diary::default(),
             invocations: AtomicUsize::new(0),
             witness: Arc::default(),
-            playback: Some(Playback { known, problem: Mutex::default() }),
+            playback: Some(Playback { known, was_cut_off: was_cut_off(all), problem: Mutex::default() }),
             checkpoints: Mutex::default(),
         };
         let world = World::resume(script, prefix, texts).await;
@@ -93,7 +97,7 @@ impl Run {
             });
             match next {
                 Some(event) => self.happen(world, &execution, event).await,
-                // The run was ended from outside while the handler waited.
+                // The run was ended from outside: what would have ended this is not known.
                 None if matches!(self.status(), "TIMED_OUT" | "STOPPED") => return Ok(()),
                 None => return Err(format!("it waits for {}, which ended in no run", awaited(&execution))),
             }
@@ -146,7 +150,11 @@ impl Run {
         if outcome == self.outcome && execution.status() == self.execution.status() {
             return Ok(());
         }
-        let in_words = |outcome: &Result<String, crate::wire::ErrorObject>| match outcome {
+        let was_cut_off = world.script.playback.as_ref().is_some_and(|playback| playback.was_cut_off);
+        if was_cut_off && self.came_as_far(execution) && !is_contradiction(&outcome) {
+            return Ok(());
+        }
+        let in_words = |outcome: &Result<String, ErrorObject>| match outcome {
             Ok(text) => format!("the result {text}"),
             Err(error) => {
                 let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -154,6 +162,15 @@ impl Run {
             }
         };
         Err(format!("it ended with {} and now ends with {}", in_words(&self.outcome), in_words(&outcome)))
+    }
+
+    /// Tells whether the handler called, outside of contexts, all that it had called when the run was ended.
+    fn came_as_far(&self, execution: &Execution) -> bool {
+        let mut called = self.operations.iter().filter(|operation| operation.parent_id().is_none());
+        called.all(|operation| {
+            let id: OperationId = operation.id().parse().expect("it was an id");
+            execution.operation(&id).is_some()
+        })
     }
 
     /// Checks that no attempt of an at-most-once step that had begun ran again.
@@ -215,6 +232,8 @@ impl Run {
 /// What came of every operation in the first run.
 pub(super) struct Playback {
     known: HashMap<String, Record>,
+    /// The first run was ended from outside while the handler was going on.
+    was_cut_off: bool,
     problem: Mutex<Option<String>>,
 }
 
@@ -245,11 +264,11 @@ impl Playback {
         };
         let now = called(update.operation_type, update.sub_type, update.name.as_deref());
         let Some(known) = self.known.get(update.id.as_str()) else {
-            // What a context had not come to when it ended, it may come to now.
+            // What a context had not come to when it ended, it may come to now; and so may a handler that was cut off.
             let around = update.parent_id.as_ref().and_then(|parent| self.known.get(parent.as_str()));
             let is_late = around.is_some_and(|around| around.status.is_terminal())
                 || update.parent_id.is_some() && around.is_none();
-            return if is_late {
+            return if is_late || self.was_cut_off {
                 Ok(update.clone())
             } else {
                 Err(format!("it calls {now}, which it did not call before"))
@@ -293,6 +312,21 @@ fn prefixes(all: &[CoreRecord]) -> Vec<Vec<CoreRecord>> {
         }
     }
     prefixes
+}
+
+/// Tells whether the execution was ended from outside while the handler was going on, or about to.
+fn was_cut_off(all: &[CoreRecord]) -> bool {
+    let is_end = |event: &Event| matches!(event, Event::ExecutionStopped { .. } | Event::ExecutionTimedOut { .. });
+    all.iter().position(|record| record.events.iter().any(is_end)).is_some_and(|end| {
+        let before = Execution::replay(&all[..end]).expect("it has a first record");
+        before.in_flight().is_some() || before.invocation_due_at().is_some()
+    })
+}
+
+/// Tells whether the handler called something else than is on record.
+fn is_contradiction(outcome: &Result<String, ErrorObject>) -> bool {
+    let error = outcome.as_ref().err().and_then(|error| error.error_type.as_deref());
+    error == Some(error_type::NON_DETERMINISTIC)
 }
 
 fn is_acceptance(event: &Event) -> bool {
