@@ -3,7 +3,7 @@
 //! What the two views have in common is here; what they differ in is said by `match`es on [`View`].
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
@@ -20,6 +20,7 @@ use crate::limits::{DEADLINE_MARGIN, FLUSH_MAX, TICK};
 use crate::otel::Otel;
 use crate::spans::Spans;
 use crate::ticks::Ticks;
+use crate::to_tell::ToTell;
 use crate::trace::Trace;
 use crate::view::View;
 use crate::{header, ids};
@@ -56,12 +57,15 @@ pub(crate) struct Invocation {
     unfinished: Mutex<Unfinished>,
 }
 
-/// The operations that began and did not end, by id.
+/// What began and did not end.
 #[derive(Default)]
 struct Unfinished {
+    /// The operations, by id.
     open: HashMap<String, Open>,
     /// How many there were.
     begun: usize,
+    /// What has no span yet, in the view of the execution.
+    to_tell: ToTell,
 }
 
 /// What has begun and not ended of an operation, in this invocation.
@@ -75,6 +79,10 @@ struct Open {
 impl Invocation {
     pub(crate) fn new(otel: &Otel, invocation: &InvocationInfo<'_>) -> Self {
         let (arn, request_id) = (invocation.execution_arn.to_owned(), invocation.request_id.to_owned());
+        let to_tell = match otel.view {
+            View::Execution => ToTell::of(invocation),
+            View::Invocation => ToTell::default(),
+        };
         let mut made = Self {
             view: otel.view,
             execution_started_at: invocation.execution_started_at,
@@ -85,7 +93,7 @@ impl Invocation {
             workflow: ids::workflow(&arn),
             invocation: ids::invocation(&arn, &request_id),
             spans: Arc::clone(&otel.spans),
-            unfinished: Mutex::default(),
+            unfinished: Mutex::new(Unfinished { to_tell, ..Unfinished::default() }),
             clock: invocation.clock.clone(),
             ticks: Arc::clone(&otel.ticks),
             arn,
@@ -183,21 +191,70 @@ impl Invocation {
         }
     }
 
+    /// Opens an operation; or its part in this invocation, if it goes on here.
+    fn open(&self, unfinished: &mut Unfinished, operation: &OperationInfo<'_>, goes_on: bool) {
+        unfinished.begun += 1;
+        let order = unfinished.begun;
+        let open = Open { order, operation: self.begin(unfinished, operation, goes_on), attempt: None };
+        unfinished.open.insert(operation.id.to_owned(), open);
+    }
+
+    /// Ends an operation that has ended.
+    fn close(&self, unfinished: &mut Unfinished, operation: &OperationInfo<'_>) {
+        let begun = unfinished.open.remove(operation.id).map(|open| open.operation);
+        let mut span = begun.unwrap_or_else(|| self.begin(unfinished, operation, true));
+        span.attributes = self.describe(operation);
+        span.attributes.push(KeyValue::new(OPERATION_STATUS, operation.status.as_str()));
+        if let (OperationType::Step, Some(attempt)) = (operation.operation_type, operation.attempt) {
+            span.attributes.push(KeyValue::new(ATTEMPT_NUMBER, i64::from(attempt)));
+        }
+        let at = self.ended_at(&span, operation);
+        span.status = match operation.status {
+            OperationStatus::Succeeded => Status::Ok,
+            OperationStatus::Failed | OperationStatus::TimedOut | OperationStatus::Stopped => {
+                span.events.events.push(exception(operation.error, at));
+                error_status(operation.error)
+            }
+            _ => Status::Unset,
+        };
+        self.end(span, at);
+    }
+
     /// Ends what the invocation leaves behind, and what is inside first. In the view of the execution operations go on,
-    /// unless it is over.
-    fn end_unfinished(&self, is_over: bool) {
-        let mut left: Vec<Open> = std::mem::take(&mut self.unfinished().open).into_values().collect();
-        left.sort_by_key(|open| std::cmp::Reverse(open.order));
-        for Open { operation, attempt, .. } in left {
+    /// unless it is over, or what they are in.
+    fn end_unfinished(&self, invocation: &InvocationInfo<'_>, is_over: bool) {
+        let mut unfinished = self.unfinished();
+        let going_on = match self.view {
+            View::Execution => self.take_up(&mut unfinished, invocation, is_over),
+            View::Invocation => HashSet::new(),
+        };
+        let mut left: Vec<(String, Open)> = std::mem::take(&mut unfinished.open).into_iter().collect();
+        left.sort_by_key(|(_, open)| std::cmp::Reverse(open.order));
+        for (id, Open { operation, attempt, .. }) in left {
             if let Some(mut attempt) = attempt {
                 attempt.attributes.push(KeyValue::new(TRUNCATED, true));
                 self.end(attempt, self.now());
             }
-            match self.view {
-                View::Execution if !is_over => {}
-                View::Execution | View::Invocation => self.end(operation, self.now()),
+            if !going_on.contains(&id) {
+                self.end(operation, self.now());
             }
         }
+    }
+
+    /// Takes up what the handler did not come back to and later invocations do not tell of. Returns those that go on.
+    fn take_up(&self, unfinished: &mut Unfinished, invocation: &InvocationInfo<'_>, is_over: bool) -> HashSet<String> {
+        for operation in unfinished.to_tell.ended(invocation) {
+            self.close(unfinished, operation);
+        }
+        let mut going_on: HashSet<String> =
+            if is_over { HashSet::new() } else { unfinished.open.keys().cloned().collect() };
+        for operation in unfinished.to_tell.unended(invocation, is_over) {
+            going_on.remove(operation.id);
+            if !unfinished.open.contains_key(operation.id) {
+                self.open(unfinished, operation, true);
+            }
+        }
+        going_on
     }
 
     fn unfinished(&self) -> MutexGuard<'_, Unfinished> {
@@ -216,7 +273,7 @@ impl Plugin for Invocation {
         }
     }
 
-    fn invocation_end(&self, _invocation: &InvocationInfo<'_>, end: &InvocationEnd<'_>) {
+    fn invocation_end(&self, invocation: &InvocationInfo<'_>, end: &InvocationEnd<'_>) {
         let (status, is_over) = match end.status {
             InvocationStatus::Succeeded => (Status::Ok, true),
             InvocationStatus::Failed => (error_status(end.error), true),
@@ -224,16 +281,16 @@ impl Plugin for Invocation {
             // Whether the execution is over by now, nobody here knows.
             _ => (Status::Unset, false),
         };
-        self.end_unfinished(is_over);
+        self.end_unfinished(invocation, is_over);
         let arn = || KeyValue::new(EXECUTION_ARN, self.arn.clone());
-        let mut invocation = self.trace.span(self.invocation, self.trace.ancestor, "Invocation", self.started_at);
-        invocation.attributes = vec![
+        let mut span = self.trace.span(self.invocation, self.trace.ancestor, "Invocation", self.started_at);
+        span.attributes = vec![
             arn(),
             KeyValue::new(INVOCATION_FIRST, self.is_first),
             KeyValue::new(INVOCATION_STATUS, end.status.as_str()),
         ];
-        invocation.status = status.clone();
-        self.end(invocation, self.now());
+        span.status = status.clone();
+        self.end(span, self.now());
         if is_over {
             let start = self.execution_started_at;
             let mut workflow = self.trace.span(self.workflow, self.trace.ancestor, "Workflow", start);
@@ -245,37 +302,27 @@ impl Plugin for Invocation {
 
     fn operation_start(&self, operation: &OperationInfo<'_>) {
         let mut unfinished = self.unfinished();
-        unfinished.begun += 1;
-        let order = unfinished.begun;
-        let span = self.begin(&unfinished, operation, operation.is_replay);
-        let open = Open { order, operation: span, attempt: None };
-        unfinished.open.insert(operation.id.to_owned(), open);
+        match self.view {
+            // It was sent when what it is in ended.
+            View::Execution if !unfinished.to_tell.is_about(operation) => return,
+            View::Execution | View::Invocation => {}
+        }
+        unfinished.to_tell.begins(operation);
+        self.open(&mut unfinished, operation, operation.is_replay);
     }
 
     fn operation_end(&self, operation: &OperationInfo<'_>) {
         let mut unfinished = self.unfinished();
-        let begun = unfinished.open.remove(operation.id).map(|open| open.operation);
         match self.view {
-            // It was sent when it ended for the first time.
-            View::Execution if operation.is_replay => return,
+            // It was sent when it, or what it is in, ended for the first time.
+            View::Execution if operation.is_replay || !unfinished.to_tell.is_about(operation) => {
+                unfinished.open.remove(operation.id);
+                return;
+            }
             View::Execution | View::Invocation => {}
         }
-        let mut span = begun.unwrap_or_else(|| self.begin(&unfinished, operation, true));
-        span.attributes = self.describe(operation);
-        span.attributes.push(KeyValue::new(OPERATION_STATUS, operation.status.as_str()));
-        if let (OperationType::Step, Some(attempt)) = (operation.operation_type, operation.attempt) {
-            span.attributes.push(KeyValue::new(ATTEMPT_NUMBER, i64::from(attempt)));
-        }
-        let at = self.ended_at(&span, operation);
-        span.status = match operation.status {
-            OperationStatus::Succeeded => Status::Ok,
-            OperationStatus::Failed | OperationStatus::TimedOut | OperationStatus::Stopped => {
-                span.events.events.push(exception(operation.error, at));
-                error_status(operation.error)
-            }
-            _ => Status::Unset,
-        };
-        self.end(span, at);
+        unfinished.to_tell.ends(operation);
+        self.close(&mut unfinished, operation);
     }
 
     fn attempt_start(&self, attempt: &AttemptInfo<'_>) {

@@ -72,6 +72,7 @@ mod otel;
 mod otlp;
 mod spans;
 mod ticks;
+mod to_tell;
 mod trace;
 mod view;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use everstep::plugin::{InvocationInfo, Plugin, PluginFactory};
 use everstep::testing::{Attempt, Run, Test, test};
-use everstep::{Context, Error, Function, Result, Retry};
+use everstep::{Context, Error, Function, Result, Retry, branch};
 use everstep_otel::{Otel, Sampling, View};
 use opentelemetry::trace::{Status, Tracer, TracerProvider};
 use opentelemetry::{SpanId, TraceId};
@@ -236,6 +236,127 @@ async fn what_the_handler_drops_ends_with_the_invocation() {
         };
         assert!(attempt.attributes.iter().any(truncated));
     }
+}
+
+/// Runs a handler of several invocations, and checks that each of its operations has one span, and that what is above a
+/// span is there. The function `answers` takes three hours.
+async fn check_whole<F, Fut>(handler: F) -> Kept
+where
+    F: Fn(String, Context) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<()>> + Send + 'static,
+{
+    let (kept, told) = tracing(View::Execution, None);
+    let answers = Function::new(async |_: String, mut ctx: Context| ctx.wait("think", 3 * HOUR).await);
+    let test = test(Function::new(handler).plugin(told.clone())).with_function("answers", answers.plugin(told));
+    let run = run(test).await;
+    assert!(run.invocations() > 1);
+    let spans = kept.spans();
+    for operation in run.operations() {
+        kept.span(operation.name().unwrap());
+    }
+    for span in spans.iter().filter(|span| parent(span) != SpanId::INVALID) {
+        let is_there = spans.iter().any(|above| id(above) == parent(span));
+        assert!(is_there, "what is above `{}` is not among {:?}", span.name, kept.names());
+    }
+    kept
+}
+
+#[tokio::test]
+async fn what_lost_a_race_in_an_earlier_invocation_has_a_span() {
+    let kept = check_whole(async |_, mut ctx: Context| {
+        let child = ctx.child("lost", async |mut ctx| {
+            ctx.step("inside", async |_| Ok(())).await?;
+            Ok(ctx.wait("long", 5 * HOUR).await?)
+        });
+        let limit = ctx.wait("limit", HOUR);
+        ctx.race("first", (limit, child)).await?;
+        Ok(())
+    });
+    let kept = kept.await;
+    assert!(kept.span("long").end_time < kept.span("lost").end_time, "what is inside ends first");
+    let kept = check_whole(async |_, mut ctx: Context| {
+        let step = ctx.step("lost", async |_| Err::<(), _>("not yet".into())).retry(Retry::fixed(2, 5 * HOUR));
+        let limit = ctx.wait("limit", HOUR);
+        ctx.race("first", (limit, step)).await?;
+        Ok(())
+    });
+    let kept = kept.await;
+    assert_eq!(parent(&kept.span("lost attempt 1")), id(&kept.span("lost")));
+}
+
+#[tokio::test]
+async fn what_lost_a_race_goes_on_until_it_ends_or_the_execution_does() {
+    let check = async |pause: Duration, hours: u64, status: Status| {
+        let kept = check_whole(move |input: String, mut ctx: Context| async move {
+            let invoke = ctx.invoke::<()>("answers", &input).name("lost");
+            let limit = ctx.wait("limit", HOUR);
+            ctx.race("first", (invoke, limit)).await?;
+            Ok(ctx.wait("pause", pause).await?)
+        });
+        let lost = kept.await.span("lost");
+        let took = lost.end_time.duration_since(lost.start_time).unwrap();
+        assert_eq!((took.as_secs() / HOUR.as_secs(), &lost.status), (hours, &status), "{pause:?}");
+    };
+    check(HOUR, 2, Status::Unset).await;
+    check(4 * HOUR, 3, Status::Ok).await;
+}
+
+#[tokio::test]
+async fn what_ended_beside_the_winner_of_a_race_has_a_span() {
+    check_whole(async |_, mut ctx: Context| {
+        let both = (ctx.wait("won", HOUR), ctx.wait("lost", HOUR));
+        ctx.race("first", both).await?;
+        Ok(ctx.wait("pause", HOUR).await?)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_batch_leaves_behind_has_a_span() {
+    let check = async |result_bytes: usize, flat: bool| {
+        check_whole(move |input: String, mut ctx: Context| async move {
+            let slow = branch("slow", async |mut ctx| {
+                ctx.step("inside", async |_| Ok(())).await?;
+                ctx.invoke::<()>("answers", &input).name("long").await?;
+                Ok(String::new())
+            });
+            let quick = branch("quick", async |mut ctx| {
+                ctx.wait("short", HOUR).await?;
+                Ok("x".repeat(result_bytes))
+            });
+            let batch = ctx.parallel("batch", vec![slow, quick]);
+            let batch = if flat { batch.flat() } else { batch };
+            batch.min_successful(1).await?;
+            ctx.wait("pause", HOUR).await?;
+            Ok(ctx.wait("longer pause", 3 * HOUR).await?)
+        })
+        .await;
+    };
+    // A large result is made anew of the branches on each replay.
+    for result_bytes in [1, 300_000] {
+        check(result_bytes, false).await;
+        check(result_bytes, true).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_context_left_behind_has_one_span_though_replays_pass_it() {
+    let check = async |pause: Duration| {
+        check_whole(move |input: String, mut ctx: Context| async move {
+            let large = ctx.child("large", async |mut ctx| {
+                let invoke = ctx.invoke::<()>("answers", &input).name("dropped");
+                let fail = ctx.step("fail", async |_| Err::<(), _>("no".into())).no_retry();
+                assert!(tokio::try_join!(invoke, fail).is_err());
+                // It is made anew of its operations on each replay.
+                Ok("x".repeat(300_000))
+            });
+            large.await?;
+            Ok(ctx.wait("pause", pause).await?)
+        })
+        .await;
+    };
+    check(HOUR).await;
+    check(4 * HOUR).await;
 }
 
 #[tokio::test]
