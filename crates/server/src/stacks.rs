@@ -15,6 +15,8 @@ pub mod prepare;
 pub mod status;
 
 mod dynamic;
+#[cfg(test)]
+mod faulty;
 mod graph;
 mod names;
 mod target;

@@ -16,6 +16,11 @@ impl World {
     /// Creates or updates the stack `s`. Returns what is said of it once it is settled, with its events.
     async fn deploy(&self, action: &str, template: &Value) -> String {
         self.cloudformation(action, &[("StackName", "s"), ("TemplateBody", &template.to_string())]).await;
+        self.settled().await
+    }
+
+    /// Returns what is said of the stack `s` once it is settled, with its events.
+    async fn settled(&self) -> String {
         let asking = async {
             loop {
                 let stack = self.cloudformation("DescribeStacks", &[("StackName", "s")]).await;
@@ -126,4 +131,22 @@ async fn records_that_are_gone_cannot_be_updated() {
     assert_eq!(world.target("ecr", delete, &json!({"repositoryName": "images"})).await.0, 200);
     let stack = world.deploy("UpdateStack", &repository("IMMUTABLE")).await;
     assert!(stack.contains("The repository with name &apos;images&apos; does not exist"), "{stack}");
+}
+
+#[tokio::test]
+async fn a_change_set_that_is_executed_is_gone_and_may_be_asked_for_again_by_its_token() {
+    let world = World::new().await;
+    let template = template(&json!({"Type": "AWS::Logs::LogGroup"})).to_string();
+    let of = [("StackName", "s"), ("ChangeSetName", "c")];
+    let create = [of[0], of[1], ("ChangeSetType", "CREATE"), ("TemplateBody", &template)];
+    world.cloudformation("CreateChangeSet", &create).await;
+    let execute = [of[0], of[1], ("ClientRequestToken", "token")];
+    for _ in 0..3 {
+        world.cloudformation("ExecuteChangeSet", &execute).await;
+    }
+    let stack = world.settled().await;
+    assert!(stack.contains("<StackStatus>CREATE_COMPLETE</StackStatus>"), "{stack}");
+    let known = world.cloudformation("ListChangeSets", &[of[0]]).await;
+    assert!(!known.contains("<ChangeSetName>"), "{known}");
+    world.cloudformation("ExecuteChangeSet", &execute).await;
 }

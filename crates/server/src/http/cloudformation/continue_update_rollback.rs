@@ -7,8 +7,7 @@ use super::name_of;
 use crate::http::Services;
 use crate::http::error::Error;
 use crate::http::request::Request;
-use crate::stacks::Tell;
-use crate::stacks::status::StackStatus;
+use crate::stacks::begin;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -23,20 +22,6 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     let stacks = &services.stacks;
     let stack = stacks.find(&name_of(given.stack_name)?).await?;
     let _turn = stacks.turn().await;
-    let tell = Tell::State { client_request_token: given.client_request_token };
-    let begun = stacks.change(&stack.id, tell, |stack| {
-        if stack.status != StackStatus::UpdateRollbackFailed {
-            return Err(Error::validation(format!(
-                "Stack:{} is in {} state and can not continue update rollback.",
-                stacks.arn(&stack.id),
-                stack.status.as_str()
-            )));
-        }
-        stack.status = StackStatus::UpdateRollbackInProgress;
-        stack.status_reason = Some("User Initiated".into());
-        Ok(())
-    });
-    let stack = begun.await?;
-    stacks.wake(&stack.id);
+    begin::continue_rollback(stacks, &stack.id, given.client_request_token).await?;
     Ok(json!({}))
 }

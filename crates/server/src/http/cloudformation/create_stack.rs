@@ -57,7 +57,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     let stacks = &services.stacks;
     let _turn = stacks.turn().await;
     if let Some(stack) = stacks.lookup(&name).await? {
-        if begin::is_repeated(&stack, given.client_request_token.as_deref()) {
+        if begin::repeat(stacks, &stack, given.client_request_token.as_deref()) {
             return Ok(json!({"StackId": stacks.arn(&stack.id)}));
         }
         return Err(Error::named(400, "AlreadyExistsException", format!("Stack [{name}] already exists")));

@@ -26,27 +26,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     let stacks = &services.stacks;
     let _turn = stacks.turn().await;
     let Some(stack) = stacks.lookup(&name).await? else { return Ok(Value::Null) };
-    if matches!(stack.status, StackStatus::DeleteComplete | StackStatus::DeleteInProgress) {
+    if stack.status == StackStatus::DeleteComplete {
         return Ok(Value::Null);
-    }
-    if stack.termination_protection {
-        return Err(Error::validation(format!(
-            "Stack [{}] cannot be deleted while TerminationProtection is enabled",
-            stack.id.name
-        )));
-    }
-    if !given.retain_resources.is_empty() && stack.status != StackStatus::DeleteFailed {
-        return Err(Error::validation(format!(
-            "Invalid operation on stack [{}]. RetainResources can only be specified when the stack is in the DELETE_FAILED state.",
-            stacks.arn(&stack.id)
-        )));
-    }
-    if stack.status.work() != crate::stacks::status::Work::Nothing {
-        return Err(Error::validation(format!(
-            "Stack [{}] cannot be deleted while in status {}",
-            stacks.arn(&stack.id),
-            stack.status.as_str()
-        )));
     }
     let retained = given.retain_resources.into_iter().collect();
     begin::delete(stacks, &stack, request.principal.clone(), retained, given.client_request_token).await?;

@@ -27,16 +27,16 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     let name = given.change_set_name.ok_or_else(|| Error::missing("changeSetName"))?;
     let stacks = &services.stacks;
     let _turn = stacks.turn().await;
+    let token = given.client_request_token.as_deref();
     let change_set = match stacks.find_change_set(&name, given.stack_name.as_deref()).await {
         Ok(change_set) => change_set,
         Err(error) => {
-            // Whoever got no answer asks again, and the change set is gone by then.
+            // Whoever got no answer asks again, and the change set may be gone by then.
             let stack = match &given.stack_name {
                 Some(name) => stacks.lookup(name).await?,
                 None => None,
             };
-            let token = given.client_request_token.as_deref();
-            let repeated = stack.is_some_and(|stack| begin::is_repeated(&stack, token));
+            let repeated = stack.is_some_and(|stack| begin::repeat(stacks, &stack, token));
             return if repeated { Ok(json!({})) } else { Err(error) };
         }
     };
@@ -49,6 +49,9 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
         ));
     }
     let stack = stacks.find(&stacks.arn(&change_set.stack)).await?;
+    if stack.change_set.as_ref() == Some(&arn) && begin::repeat(stacks, &stack, token) {
+        return Ok(json!({}));
+    }
     let ready =
         if change_set.creates { stack.status == StackStatus::ReviewInProgress } else { stack.status.can_be_updated() };
     if !ready {

@@ -43,7 +43,7 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Value, Err
     let stack = stacks.lookup(&name).await?;
     let stack = stack.ok_or_else(|| Error::validation(format!("Stack [{name}] does not exist")))?;
     let answer = json!({"StackId": stacks.arn(&stack.id)});
-    if begin::is_repeated(&stack, given.client_request_token.as_deref()) {
+    if begin::repeat(stacks, &stack, given.client_request_token.as_deref()) {
         return Ok(answer);
     }
     if !stack.status.can_be_updated() {

@@ -13,6 +13,8 @@ use crate::limits::RESOURCES_AT_ONCE;
 
 /// Creates or updates a stack.
 pub async fn step(job: Arc<Job>) -> Result<Step, Error> {
+    // They say what would change of a stack that is another one by now.
+    job.stacks().remove_change_sets(&job.stack.id).await?;
     let target = match Target::open(&job.services, &job.stack, job.operation.template).await? {
         Ok(target) => Arc::new(target),
         Err(reason) => return fail(&job, reason).await,
