@@ -15,7 +15,7 @@ pub enum AfterFailure {
 
 /// Does `work` for each of `nodes` once it is done for all that the node waits for, at most `at_once` at a time.
 ///
-/// What waits for something that failed is not done. Returns what failed, once nothing is under way any more.
+/// What waits for something that failed is not done. Returns what failed, once nothing is under way any more; so a panic waits too.
 pub async fn run<E, F>(
     nodes: BTreeMap<String, BTreeSet<String>>,
     at_once: usize,
@@ -49,7 +49,10 @@ where
                 }
             }
             Ok((node, Err(error))) => failed.push((node, error)),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => {
+                while running.join_next().await.is_some() {}
+                std::panic::resume_unwind(error.into_panic())
+            }
         }
     }
 }
@@ -70,7 +73,9 @@ pub fn reversed(nodes: &BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use super::*;
 
@@ -114,6 +119,23 @@ mod tests {
             }
         });
         assert!(failed.await.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_goes_on_once_nothing_is_under_way() {
+        let ended = Arc::new(AtomicBool::new(false));
+        let other = Arc::clone(&ended);
+        let running = run(graph(&[("a", &[]), ("b", &[])]), 2, AfterFailure::GoOn, move |node| {
+            let ended = Arc::clone(&other);
+            async move {
+                assert_ne!(node, "a", "a test wants it so");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                ended.store(true, Ordering::Relaxed);
+                Ok::<(), ()>(())
+            }
+        });
+        assert!(tokio::spawn(running).await.unwrap_err().is_panic());
+        assert!(ended.load(Ordering::Relaxed));
     }
 
     #[test]
