@@ -8,13 +8,13 @@ mod delete;
 mod deploy;
 mod resource;
 mod revert;
+mod schedule;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinSet};
 use tracing::{error, info};
 
 use super::document::{Operation, Resource, Stack, StackId};
@@ -26,65 +26,43 @@ use crate::http::Services;
 use crate::http::error::Error;
 
 /// Carries out what is begun, until the server stops.
-pub async fn run(services: Arc<Services>, mut queue: mpsc::UnboundedReceiver<StackId>, stop: watch::Receiver<bool>) {
-    let mut stopped = stop.clone();
-    let mut running = JoinSet::new();
-    let mut under_way: HashMap<Id, StackId> = HashMap::new();
-    match services.stacks.all().await {
-        Ok(stacks) => {
-            for stack in stacks.iter().filter(|stack| stack.status.work() != Work::Nothing) {
-                info!(stack.name = stack.id.name, status = stack.status.as_str(), "a stack is gone on with");
-                services.stacks.wake(&stack.id);
-            }
-        }
-        Err(error) => error!(%error, "the stacks could not be read: what was begun is not gone on with"),
-    }
-    loop {
-        tokio::select! {
-            _ = stopped.wait_for(|stop| *stop) => break,
-            Some(ended) = running.join_next_with_id() => {
-                let id = match &ended { Ok((id, ())) => *id, Err(error) => error.id() };
-                under_way.remove(&id);
-                if let Err(error) = ended {
-                    error!(%error, "work on a stack ended in a panic");
-                }
-            }
-            Some(id) = queue.recv() => {
-                // Whoever works on a stack looks at its status again before it ends.
-                if !under_way.values().any(|known| *known == id) {
-                    let handle = running.spawn(drive(services.clone(), id.clone(), stop.clone()));
-                    under_way.insert(handle.id(), id);
-                }
-            }
-        }
-    }
-    while running.join_next().await.is_some() {}
+pub async fn run(services: Arc<Services>, queue: mpsc::UnboundedReceiver<StackId>, stop: watch::Receiver<bool>) {
+    let step = {
+        let (services, stop) = (services.clone(), stop.clone());
+        move |id| step(services.clone(), id, stop.clone())
+    };
+    tokio::join!(wake_begun(&services.stacks, stop.clone()), schedule::run(queue, stop, step));
 }
 
-/// Does what a stack's status says, and again until there is nothing to do.
-async fn drive(services: Arc<Services>, id: StackId, stop: watch::Receiver<bool>) {
-    loop {
-        let step = async {
-            let Some(stack) = services.stacks.load(&id).await? else { return Ok(Step::Nothing) };
-            let work = stack.status.work();
-            let job = || Job::open(services.clone(), stack.clone(), stop.clone());
-            match work {
-                Work::Nothing => Ok(Step::Nothing),
-                Work::Deploy => deploy::step(job().await?).await,
-                Work::CleanUp => clean_up::step(job().await?).await,
-                Work::Revert => revert::step(job().await?).await,
-                Work::Undo => delete::undo(job().await?).await,
-                Work::Delete => delete::step(job().await?).await,
-            }
-        };
-        match step.await {
-            Ok(Step::Done) => {}
-            Ok(Step::Nothing | Step::Interrupted) => return,
-            Err::<_, Error>(error) => {
-                error!(stack.name = id.name, %error, "work on a stack failed; it is gone on with at the next start");
-                return;
-            }
+/// Wakes every stack that a former server left something to do about.
+async fn wake_begun(stacks: &Stacks, mut stop: watch::Receiver<bool>) {
+    let all = loop {
+        match stacks.all().await {
+            Ok(all) => break all,
+            Err(error) => error!(%error, "the stacks could not be read: trying again"),
         }
+        if schedule::pause(&mut stop).await {
+            return;
+        }
+    };
+    for stack in all.iter().filter(|stack| stack.status.work() != Work::Nothing) {
+        info!(stack.name = stack.id.name, status = stack.status.as_str(), "a stack is gone on with");
+        stacks.wake(&stack.id);
+    }
+}
+
+/// Does what a stack's status says.
+async fn step(services: Arc<Services>, id: StackId, stop: watch::Receiver<bool>) -> Result<Step, Error> {
+    let Some(stack) = services.stacks.load(&id).await? else { return Ok(Step::Nothing) };
+    let work = stack.status.work();
+    let job = || Job::open(services.clone(), stack, stop);
+    match work {
+        Work::Nothing => Ok(Step::Nothing),
+        Work::Deploy => deploy::step(job().await?).await,
+        Work::CleanUp => clean_up::step(job().await?).await,
+        Work::Revert => revert::step(job().await?).await,
+        Work::Undo => delete::undo(job().await?).await,
+        Work::Delete => delete::step(job().await?).await,
     }
 }
 
@@ -228,4 +206,42 @@ fn sort(failures: Vec<(String, Failure)>) -> Result<Vec<(String, Failure)>, Resu
         }
     }
     Ok(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use everstep_core::id::Place;
+    use everstep_store::Kind;
+
+    use super::super::begin;
+    use super::super::document::Settings;
+    use super::super::faulty::Faulty;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_former_server_began_is_gone_on_with_also_if_it_cannot_be_read_at_once() {
+        let catalog = Arc::new(Faulty::default());
+        let place = Place { region: "us-east-1".into(), account: "123456789012".into() };
+        let (stacks, mut woken) = Stacks::open(catalog.clone(), place);
+        for (name, status) in [("a", StackStatus::CreateComplete), ("b", StackStatus::UpdateInProgress)] {
+            let id = StackId { name: name.into(), unique: "1".into() };
+            begin::create(&stacks, id.clone(), Settings::default(), Tell::Nothing).await.unwrap();
+            let begun = stacks.change(&id, Tell::Nothing, |stack| {
+                stack.status = status;
+                Ok(())
+            });
+            begun.await.unwrap();
+        }
+        for unreadable in [None, Some(Kind::Stack)] {
+            *catalog.cannot_list.lock().unwrap() = unreadable;
+            let (_stop, stopped) = watch::channel(false);
+            wake_begun(&stacks, stopped).await;
+            assert_eq!(woken.try_recv().map(|id| id.name).as_deref(), Ok("b"), "{unreadable:?}");
+            assert!(woken.try_recv().is_err(), "{unreadable:?}");
+        }
+        *catalog.cannot_list.lock().unwrap() = Some(Kind::Stack);
+        let (_stop, stopped) = watch::channel(true);
+        wake_begun(&stacks, stopped).await;
+        assert!(woken.try_recv().is_err(), "the server stops");
+    }
 }
