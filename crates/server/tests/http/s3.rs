@@ -8,7 +8,7 @@ use crate::world::{Answer, Signer, Wire, World};
 
 impl World {
     /// Asks S3, as the operator.
-    async fn s3(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) async fn s3(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.exchange(&self.s3_wire(method, path, headers, body)).await
     }
 

@@ -134,6 +134,28 @@ async fn records_that_are_gone_cannot_be_updated() {
 }
 
 #[tokio::test]
+async fn what_cannot_make_room_for_what_is_made_anew_fails_the_update() {
+    let bucket = |name: &str| json!({"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}});
+    let world = World::new().await;
+    let mut template = template(&json!({"Type": "AWS::Logs::LogGroup"}));
+    world.deploy("CreateStack", &template).await;
+    template["Resources"]["Bucket"] = bucket("one");
+    template["Resources"]["Twin"] = bucket("one");
+    template["Resources"]["Twin"]["DependsOn"] = json!("Bucket");
+    let body = template.to_string();
+    let members = [("StackName", "s"), ("TemplateBody", &body), ("DisableRollback", "true")];
+    world.cloudformation("UpdateStack", &members).await;
+    let stack = world.settled().await;
+    assert!(stack.contains("<StackStatus>UPDATE_FAILED</StackStatus>"), "{stack}");
+    assert_eq!(world.s3("PUT", "/one/k", &[], b"content").await.status, 200);
+    template["Resources"]["Bucket"] = bucket("two");
+    template["Resources"]["Twin"] = bucket("three");
+    let stack = world.deploy("UpdateStack", &template).await;
+    assert!(stack.contains("<StackStatus>UPDATE_ROLLBACK_COMPLETE</StackStatus>"), "{stack}");
+    assert!(stack.contains("The bucket you tried to delete is not empty"), "{stack}");
+}
+
+#[tokio::test]
 async fn a_change_set_that_is_executed_is_gone_and_may_be_asked_for_again_by_its_token() {
     let world = World::new().await;
     let template = template(&json!({"Type": "AWS::Logs::LogGroup"})).to_string();

@@ -53,17 +53,15 @@ async fn one(job: &Job, target: &Target, logical_id: &str) -> Result<(), Failure
     let half_made = matches!(status, Some(ResourceStatus::CreateInProgress | ResourceStatus::CreateFailed))
         || matches!(change, Some(Change::Replaced { .. })) && status != Some(ResourceStatus::UpdateComplete);
     let wanted = Wanted { logical_id: logical_id.into(), thing: wanted };
-    let Some(thing) = known.as_ref().and_then(|resource| resource.thing.clone()) else {
+    let Some((mut resource, thing)) = known.and_then(|known| known.thing.clone().map(|thing| (known, thing))) else {
         return job.make(wanted, change.unwrap_or(Change::Created)).await;
     };
     if half_made {
         // It was called so and nothing needs it yet: whatever there is of it was made by us.
-        job.remove(logical_id, &thing).await?;
-        return job.make(wanted, change.unwrap_or(Change::Created)).await;
+        return job.make_anew(resource, &thing, wanted, change.unwrap_or(Change::Created)).await;
     }
     let failed = status == Some(ResourceStatus::UpdateFailed) || status == Some(ResourceStatus::UpdateInProgress);
     if is_as_wanted(&thing, &wanted.thing) && !failed {
-        let mut resource = known.expect("it has a thing");
         let (needs, policies) = (&wanted.thing.needs, (wanted.thing.deletion_policy, wanted.thing.replace_policy));
         if thing.needs != *needs || (thing.deletion_policy, thing.replace_policy) != policies {
             let wanted = wanted.thing;
@@ -87,8 +85,7 @@ async fn one(job: &Job, target: &Target, logical_id: &str) -> Result<(), Failure
         Some(Change::Updated { former }) => job.make(wanted, Change::Replaced { former }).await,
         // What an update that failed and was not undone had made itself: it goes at once.
         Some(change @ (Change::Created | Change::Replaced { .. } | Change::Reverted { .. })) => {
-            job.remove(logical_id, &thing).await?;
-            job.make(wanted, change).await
+            job.make_anew(resource, &thing, wanted, change).await
         }
     }
 }

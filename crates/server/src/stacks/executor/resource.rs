@@ -69,14 +69,20 @@ const UPDATES: Names = Names {
     failed: ResourceStatus::UpdateFailed,
 };
 
+impl Names {
+    fn of(change: &Change) -> Self {
+        match change {
+            Change::Created => CREATES,
+            Change::Updated { .. } | Change::Replaced { .. } | Change::Reverted { .. } => UPDATES,
+        }
+    }
+}
+
 impl Job {
     /// Makes a thing for a resource that has none, or another in place of the one it has.
     pub(super) async fn make(&self, wanted: Wanted, change: Change) -> Result<(), Failure> {
         let Wanted { logical_id, mut thing } = wanted;
-        let names = match &change {
-            Change::Created => CREATES,
-            Change::Updated { .. } | Change::Replaced { .. } | Change::Reverted { .. } => UPDATES,
-        };
+        let names = Names::of(&change);
         let site = self.site(&logical_id);
         let resource = Resource {
             logical_id: logical_id.clone(),
@@ -133,6 +139,20 @@ impl Job {
                 self.enter(resource, names.complete, resource_type.warning().map(String::from)).await
             }
             Err(error) => self.give_up(Resource { thing: None, ..resource }, names.failed, error).await,
+        }
+    }
+
+    /// Deletes the thing of a resource, which nothing needs, and makes another one.
+    pub(super) async fn make_anew(
+        &self,
+        resource: Resource,
+        thing: &Thing,
+        wanted: Wanted,
+        change: Change,
+    ) -> Result<(), Failure> {
+        match self.remove(&wanted.logical_id, thing).await {
+            Ok(()) => self.make(wanted, change).await,
+            Err(error) => self.give_up(resource, Names::of(&change).failed, error).await,
         }
     }
 
