@@ -61,7 +61,9 @@ impl Slot {
         let (reply, outcome) = oneshot::channel();
         let lost =
             || Outcome { result: Err(Failure::lost(&request_id)), log_tail: Vec::new(), duration: Duration::ZERO };
-        match self.handle.jobs.send(Job { invocation, stream, reply }).await {
+        // Only who holds the slot sends, and once, so there is room. Nothing is awaited between taking the slot as used
+        // and that: a caller who left there would keep the process from everybody.
+        match self.handle.jobs.try_send(Job { invocation, stream, reply }) {
             Ok(()) => outcome.await.unwrap_or_else(|_| lost()),
             Err(_) => lost(),
         }

@@ -3,6 +3,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use everstep_worker::{FailureKind, Function, Install, Runtime, Slot, Throttle, Unavailable};
@@ -171,6 +172,24 @@ async fn invocation_goes_on_when_its_caller_leaves() {
     std::fs::write(&gate, "").unwrap();
     until("it reports", || world.logs.text().contains("REPORT")).await;
     world.value(&code, &event).await;
+    assert_eq!(world.keys.issued(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invocation_begins_at_once_even_in_a_task_whose_turn_is_over() {
+    let world = World::with(|config| config.processes_max = 1);
+    let code = Code::python(PID);
+    let slot = world.supervisor.acquire(&code.function).await.unwrap();
+    let mut invoking = Box::pin(slot.invoke(invocation("{}")));
+    let is_over = std::future::poll_fn(|context| {
+        // From here on Tokio makes this task wait wherever it can, even for a channel that has room.
+        while std::pin::pin!(tokio::task::consume_budget()).poll(context).is_ready() {}
+        Poll::Ready(invoking.as_mut().poll(context).is_ready())
+    });
+    assert!(!is_over.await);
+    drop(invoking);
+    until("it reports", || world.logs.text().contains("REPORT")).await;
+    world.value(&code, "{}").await;
     assert_eq!(world.keys.issued(), 1);
 }
 
