@@ -44,6 +44,13 @@ pub const OUTPUT_BURST: Duration = Duration::from_secs(2);
 /// Connections one process may hold to its Runtime API. Source: ours; a runtime needs one.
 pub const CONNECTIONS_MAX: usize = 32;
 
+/// Time for the launcher to build a room and to start the program in it. Source: ours; it takes milliseconds, so whoever
+/// is not through by then hangs.
+pub const LAUNCH_LIMIT: Duration = Duration::from_secs(60);
+
+/// Bytes that are read of what the launcher says went wrong. Source: ours; it is a sentence.
+pub const LAUNCH_REPORT_BYTES_MAX: u64 = 4 * 1024;
+
 /// Time for initialization before the function's own timeout starts to count. Source: Lambda runtime environment
 /// lifecycle, "Init phase".
 pub const INIT_LIMIT: Duration = Duration::from_secs(10);

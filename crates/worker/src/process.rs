@@ -104,12 +104,17 @@ pub(crate) async fn live(shared: Arc<Shared>, id: ProcessId, function: Arc<Funct
         Err(failure) => return drop(mailbox.start.send_replace(Start::Impossible(failure))),
     };
     let key = Key { shared: shared.clone(), credentials: shared.credentials.issue(&function) };
-    match spawn(&shared, id, &function, &toolchain, &key.credentials).await {
-        Ok(spawned) => Process::live(shared, id, function, mailbox, key, spawned).await,
-        Err(error) => {
+    let spawned = tokio::select! {
+        biased;
+        _ = mailbox.stop.wait_for(|stop| *stop) => Err(Failure::stopping()),
+        spawned = spawn(&shared, id, &function, &toolchain, &key.credentials) => spawned.map_err(|error| {
             tracing::error!(function = %function.name, %error, "a process could not be started");
-            mailbox.start.send_replace(Start::Impossible(Failure::platform(&error)));
-        }
+            Failure::platform(&error)
+        }),
+    };
+    match spawned {
+        Ok(spawned) => Process::live(shared, id, function, mailbox, key, spawned).await,
+        Err(failure) => drop(mailbox.start.send_replace(Start::Impossible(failure))),
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use everstep_worker::sandbox::{Isolation, Sandbox};
 use everstep_worker::{FailureKind, Function, Install, Runtime, Slot, Throttle, Unavailable};
-use support::{Code, World, invocation, lives, until};
+use support::{Code, PATIENCE, World, invocation, lives, sleeps, until};
 
 const PID: &str = "import os\ndef handler(event, context): return os.getpid()\n";
 
@@ -253,6 +255,25 @@ async fn shutdown_during_initialization_leaves_nothing() {
     });
     assert_eq!(failed(acquired), FailureKind::Platform);
     assert_eq!((world.supervisor.processes(), world.keys.valid()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn launcher_that_hangs_does_not_hold_up_a_shutdown() {
+    let seconds = 86_397;
+    let directory = tempfile::tempdir().unwrap();
+    let launcher = directory.path().join("launcher");
+    std::fs::write(&launcher, format!("#!/bin/sh\nexec sleep {seconds}\n")).unwrap();
+    std::fs::set_permissions(&launcher, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let sandbox = Sandbox::open(launcher, Isolation::Off).await.unwrap();
+    let world = World::with(|config| config.sandbox = Arc::new(sandbox));
+    let code = Code::python(PID);
+    let (acquired, ()) = tokio::join!(world.supervisor.acquire(&code.function), async {
+        until("it hangs", || sleeps(seconds)).await;
+        tokio::time::timeout(PATIENCE, world.supervisor.shutdown()).await.expect("a shutdown");
+    });
+    assert_eq!(failed(acquired), FailureKind::Platform);
+    assert_eq!((world.supervisor.processes(), world.keys.valid()), (0, 0));
+    until("the launcher is gone", || !sleeps(seconds)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
