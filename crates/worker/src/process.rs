@@ -101,7 +101,7 @@ pub(crate) async fn live(shared: Arc<Shared>, id: ProcessId, function: Arc<Funct
     };
     let toolchain = match toolchain {
         Ok(toolchain) => toolchain,
-        Err(failure) => return drop(mailbox.start.send_replace(Start::Impossible(failure))),
+        Err(failure) => return give_up(&shared, id, &mailbox, failure),
     };
     let key = Key { shared: shared.clone(), credentials: shared.credentials.issue(&function) };
     let spawned = tokio::select! {
@@ -114,8 +114,14 @@ pub(crate) async fn live(shared: Arc<Shared>, id: ProcessId, function: Arc<Funct
     };
     match spawned {
         Ok(spawned) => Process::live(shared, id, function, mailbox, key, spawned).await,
-        Err(failure) => drop(mailbox.start.send_replace(Start::Impossible(failure))),
+        Err(failure) => give_up(&shared, id, &mailbox, failure),
     }
+}
+
+/// Tells who waits for a process that there will be none, and sees to it first that nobody else comes to wait for it.
+fn give_up(shared: &Shared, id: ProcessId, mailbox: &Mailbox, failure: Failure) {
+    shared.discard(id);
+    mailbox.start.send_replace(Start::Impossible(failure));
 }
 
 /// Leaves the pool on drop, even when the task panics.

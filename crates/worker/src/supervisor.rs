@@ -77,7 +77,19 @@ impl Supervisor {
         self.lend(function, Patience::UnlessReserved).await
     }
 
+    /// Lends a process that is ready. One that is gone before it is in anybody's hands was never lent.
     async fn lend(&self, function: &Arc<Function>, patience: Patience) -> Result<Slot, Unavailable> {
+        let mut slot = loop {
+            if let Some(slot) = self.try_lend(function, patience).await? {
+                break slot;
+            }
+        };
+        slot.started().await?;
+        Ok(slot)
+    }
+
+    /// The same, whether it is ready or not; `None` if nothing came of it, and whoever still wants one asks again.
+    async fn try_lend(&self, function: &Arc<Function>, patience: Patience) -> Result<Option<Slot>, Unavailable> {
         let wanted =
             Wanted { function: function.name.clone(), key: function.key.clone(), tenant: function.tenant_id.clone() };
         let (lease, actions, waiting) = {
@@ -96,17 +108,15 @@ impl Supervisor {
             (lease, actions, waiting)
         };
         self.shared.perform(actions);
-        let mut slot = match lease {
-            Lease::Warm(id) | Lease::Cold(id) => self.shared.slot(id).ok_or_else(Failure::stopping)?,
+        match lease {
+            Lease::Warm(id) | Lease::Cold(id) => Ok(self.shared.slot(id)),
             Lease::Wait(_) => {
                 let (_waiting, granted) = waiting.expect("made above for this lease");
-                granted.await.unwrap_or_else(|_| Err(Failure::stopping().into()))?
+                granted.await.ok().transpose()
             }
-            Lease::Throttled(throttle) => return Err(Unavailable::Throttled(throttle)),
-            Lease::Closed => return Err(Failure::stopping().into()),
-        };
-        slot.started().await?;
-        Ok(slot)
+            Lease::Throttled(throttle) => Err(Unavailable::Throttled(throttle)),
+            Lease::Closed => Err(Failure::stopping().into()),
+        }
     }
 
     /// Reserves concurrency for a function, or lets it share what the others leave. It is counted over all versions;
@@ -234,7 +244,8 @@ impl Shared {
         }
     }
 
-    /// Gives a slot to a waiter; one who is no longer there drops it, which gives the process back.
+    /// Gives a slot to a waiter; one who is no longer there drops it, which gives the process back. If the process is
+    /// gone, the waiter is sent away without an answer, and asks again.
     fn hand_over(self: &Arc<Self>, id: ProcessId, waiter: Option<Waiter>) {
         let slot = self.slot(id);
         if let (Some(waiter), Some(slot)) = (waiter, slot) {
@@ -273,5 +284,116 @@ impl Drop for Waiting {
         };
         drop(waiter);
         self.shared.perform(actions);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{Credentials, Install, LogFormat, LogLine};
+
+    /// Issues keys. When the first of them is revoked, it waits for somebody to open the gate.
+    #[derive(Default)]
+    struct Keys(Mutex<Option<mpsc::Receiver<()>>>);
+
+    impl CredentialSource for Keys {
+        fn issue(&self, _function: &Function) -> Credentials {
+            Credentials { access_key_id: "AKIA".into(), secret_access_key: "s".into(), session_token: "t".into() }
+        }
+
+        fn revoke(&self, _access_key_id: &str) {
+            let gate = self.0.lock().unwrap().take();
+            let _ = gate.map(|gate| gate.recv());
+        }
+    }
+
+    struct Nowhere;
+
+    impl LogSink for Nowhere {
+        fn append(&self, _group: &str, _stream: &str, _lines: Vec<LogLine>) {}
+    }
+
+    fn supervisor(directory: &TempDir, keys: Keys, processes_max: usize) -> Arc<Supervisor> {
+        let mut config = Config::new(directory.path(), "http://127.0.0.1:9");
+        config.install = Install::Nothing;
+        config.processes_max = processes_max;
+        Supervisor::start(config, Arc::new(keys), Arc::new(Nowhere))
+    }
+
+    /// A function whose processes end at once, but take an invocation to say so: there is no `bootstrap`.
+    fn function(directory: &TempDir) -> Arc<Function> {
+        Arc::new(Function {
+            key: "demo".into(),
+            name: "demo".into(),
+            version: "$LATEST".into(),
+            arn: "arn:aws:lambda:us-east-1:000000000000:function:demo:$LATEST".into(),
+            role: "arn:aws:iam::000000000000:role/demo".into(),
+            runtime: Runtime::ProvidedAl2023,
+            handler: "h".into(),
+            code_dir: directory.path().join("code"),
+            layers_dir: None,
+            pins: Vec::new(),
+            timeout: Duration::from_secs(3),
+            memory_mb: 128,
+            tmp_mb: limits::TMP_MB_DEFAULT,
+            environment: BTreeMap::new(),
+            region: "us-east-1".into(),
+            log_group: "/aws/lambda/demo".into(),
+            log_format: LogFormat::Text,
+            log_level: None,
+            tenant_id: None,
+        })
+    }
+
+    /// Gets everything going that does not have to wait.
+    async fn begin(future: &mut (impl Future + Unpin)) {
+        std::future::poll_fn(|context| {
+            assert!(std::pin::Pin::new(&mut *future).poll(context).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn waiter_whose_process_is_gone_before_it_is_handed_over_gets_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let (supervisor, function) = (supervisor(&directory, Keys::default(), 1), function(&directory));
+        std::fs::create_dir(&function.code_dir).unwrap();
+        let shared = &supervisor.shared;
+        let wanted = Wanted { function: "demo".into(), key: "demo".into(), tenant: None };
+        let (lease, _) = shared.lock().pool.lend(wanted, Patience::Any);
+        let Lease::Cold(id) = lease else { panic!("{lease:?}") };
+        let mut acquiring = Box::pin(supervisor.acquire(&function));
+        begin(&mut acquiring).await;
+        let actions = shared.lock().pool.give_back(id);
+        assert!(matches!(actions[..], [Action::Lend(_, _)]), "{actions:?}");
+        shared.gone(id);
+        shared.perform(actions);
+        acquiring.await.unwrap();
+        supervisor.shutdown().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn process_that_could_not_be_started_is_not_lent_to_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let (open, gate) = mpsc::channel();
+        let (supervisor, function) = (supervisor(&directory, Keys(Mutex::new(Some(gate))), 2), function(&directory));
+        let refused = supervisor.acquire(&function).await.err();
+        assert!(
+            matches!(&refused, Some(Unavailable::Failed(failure)) if failure.error_message.contains("no code at")),
+            "{refused:?}"
+        );
+        // It is not gone yet, and what was in its way is.
+        std::fs::create_dir(&function.code_dir).unwrap();
+        let next = supervisor.acquire(&function).await;
+        drop(open);
+        assert_eq!(next.err(), None);
+        supervisor.shutdown().await;
     }
 }
