@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use everstep_api::envelope::{self, Answer, Envelope};
+use everstep_api::reference::FunctionReference;
 use everstep_core::event::PlainInvocation;
 use everstep_core::id::{FunctionName, RequestId, TenantId, Version};
 use everstep_core::{Effect, ErrorObject, limits};
@@ -12,7 +13,8 @@ use everstep_engine::{
     Acquired, AsyncEnding, DurableRun, EventInvokeConfig, HandlerAnswer, PlainRun, Resolved, Slot, Unavailable,
 };
 use everstep_worker::{
-    Failure, FailureKind, Invocation, LogFormat, Outcome, StreamPart, Supervisor, code, response_stream,
+    Failure, FailureKind, Invocation, LogFormat, Outcome, Patience, StreamPart, Supervisor, Throttle, code,
+    response_stream,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -89,15 +91,39 @@ impl Runner {
         found: &Found,
         invocation: &Invocation,
     ) -> Result<Result<everstep_worker::Slot, Failure>, Error> {
-        let tenant = invocation.tenant_id.clone();
-        let function = match self.process(&found.function.name, found.version, found.configuration(), tenant) {
-            Ok(function) => function,
-            Err(error) => return Ok(Err(platform_failure(&error))),
-        };
-        match self.supervisor.acquire_unless_throttled(&function).await {
-            Ok(slot) => Ok(Ok(slot)),
-            Err(everstep_worker::Unavailable::Throttled(throttle)) => Err(Error::throttled(throttle)),
-            Err(everstep_worker::Unavailable::Failed(failure)) => Ok(Err(failure)),
+        let (name, tenant_id) = (&found.function.name, invocation.tenant_id.clone());
+        match self.process(name, found.version, tenant_id, Patience::UnlessReserved).await {
+            Ok(process) => Ok(Ok(process.slot)),
+            Err(NoProcess::Missing) => {
+                let (function, qualifier) = (name.clone(), found.qualifier());
+                Err(self.functions.missing(&FunctionReference { region: None, account: None, function, qualifier }))
+            }
+            Err(NoProcess::Broken(error)) => Ok(Err(platform_failure(&error))),
+            Err(NoProcess::Throttled(throttle)) => Err(Error::throttled(throttle)),
+            Err(NoProcess::Failed(failure)) => Ok(Err(failure)),
+        }
+    }
+
+    /// Waits for a process of a version as it is when its turn comes: whoever waits while it is changed or deleted gets
+    /// what there is then.
+    async fn process(
+        &self,
+        name: &FunctionName,
+        version: Version,
+        tenant_id: Option<String>,
+        patience: Patience,
+    ) -> Result<Process, NoProcess> {
+        let mut turn = self.supervisor.turn(patience);
+        loop {
+            let (function, _) = self.functions.load(name).await?.ok_or(NoProcess::Missing)?;
+            let configuration = function.configuration(version).ok_or(NoProcess::Missing)?;
+            let function = self.function(name, version, configuration, tenant_id.clone())?;
+            match turn.acquire(&function).await {
+                Ok(slot) => return Ok(Process { slot, function }),
+                Err(everstep_worker::Unavailable::Retired) => {}
+                Err(everstep_worker::Unavailable::Throttled(throttle)) => return Err(NoProcess::Throttled(throttle)),
+                Err(everstep_worker::Unavailable::Failed(failure)) => return Err(NoProcess::Failed(failure)),
+            }
         }
     }
 
@@ -106,7 +132,7 @@ impl Runner {
         self.supervisor.retire(&process_key(name, version, configuration));
     }
 
-    fn process(
+    fn function(
         &self,
         name: &FunctionName,
         version: Version,
@@ -221,26 +247,12 @@ impl everstep_engine::Functions for Runner {
     }
 
     async fn acquire(&self, name: &FunctionName, version: Version, tenant: Option<&TenantId>) -> Acquired {
-        let function = match self.functions.load(name).await {
-            Ok(Some((function, _))) => function,
-            Ok(None) => return Acquired::Missing,
-            Err(error) => return Acquired::Broken(ErrorObject::new(error.code, error.message)),
-        };
-        let Some(configuration) = function.configuration(version) else { return Acquired::Missing };
-        let tenant = tenant.map(ToString::to_string);
-        let process = match self.process(name, version, configuration, tenant.clone()) {
-            Ok(process) => process,
-            Err(error) => return Acquired::Broken(ErrorObject::new(error.code, error.message)),
-        };
-        match self.supervisor.acquire(&process).await {
-            Ok(slot) => Acquired::Ready(Box::new(ProcessSlot {
-                slot,
-                arn: process.arn.clone(),
-                tenant_id: tenant,
-                keys: Arc::clone(&self.keys),
-            })),
-            Err(everstep_worker::Unavailable::Throttled(_)) => Acquired::Throttled,
-            Err(everstep_worker::Unavailable::Failed(failure)) => Acquired::Broken(error_of(&failure)),
+        match self.process(name, version, tenant.map(ToString::to_string), Patience::Any).await {
+            Ok(process) => Acquired::Ready(Box::new(ProcessSlot { process, keys: Arc::clone(&self.keys) })),
+            Err(NoProcess::Missing) => Acquired::Missing,
+            Err(NoProcess::Broken(error)) => Acquired::Broken(ErrorObject::new(error.code, error.message)),
+            Err(NoProcess::Throttled(_)) => Acquired::Throttled,
+            Err(NoProcess::Failed(failure)) => Acquired::Broken(error_of(&failure)),
         }
     }
 
@@ -281,31 +293,54 @@ pub fn retention_days(config: &everstep_api::DurableConfig) -> u32 {
     days.unwrap_or(limits::RETENTION_DAYS_DEFAULT)
 }
 
-struct ProcessSlot {
+/// A process that is ready, and what it runs.
+struct Process {
     slot: everstep_worker::Slot,
-    arn: String,
-    tenant_id: Option<String>,
+    function: Arc<everstep_worker::Function>,
+}
+
+/// Why there is no process.
+enum NoProcess {
+    /// There is no such function, or no such version of it.
+    Missing,
+    /// The function is not fit to be run.
+    Broken(Error),
+    /// There is no concurrency left.
+    Throttled(Throttle),
+    /// None could be started.
+    Failed(Failure),
+}
+
+impl From<Error> for NoProcess {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+struct ProcessSlot {
+    process: Process,
     keys: Arc<Keys>,
 }
 
 impl ProcessSlot {
     async fn run(self, request_id: RequestId, event: Vec<u8>, trace_id: Option<&str>) -> Result<bytes::Bytes, Failure> {
+        let Process { slot, function } = self.process;
         let invocation = Invocation {
             request_id: request_id.to_string(),
             event: event.into(),
-            invoked_function_arn: self.arn,
+            invoked_function_arn: function.arn.clone(),
             trace_id: trace_id.map_or_else(|| new_trace_id(false), Into::into),
             client_context: None,
-            tenant_id: self.tenant_id,
+            tenant_id: function.tenant_id.clone(),
         };
-        self.slot.invoke(invocation).await.result
+        slot.invoke(invocation).await.result
     }
 }
 
 #[async_trait]
 impl Slot for ProcessSlot {
     async fn run_durable(self: Box<Self>, run: DurableRun) -> HandlerAnswer {
-        self.keys.bind(self.slot.access_key_id(), run.start.id);
+        self.keys.bind(self.process.slot.access_key_id(), run.start.id);
         let request_id = run.request_id;
         let trace_id = run.start.trace_id.clone();
         let event = envelope::encode(&Envelope {

@@ -4,7 +4,7 @@
 //! Runtime API with it, hands it one invocation at a time, collects what it logs, and ends it when it is idle, too
 //! slow or no longer wanted. It has never heard of durable executions.
 //!
-//! Start reading at [`Supervisor::acquire`], which finds or starts a process, and at `process`, which is the life of
+//! Start reading at [`Turn::acquire`], which finds or starts a process, and at `process`, which is the life of
 //! one process as a state machine. `language` knows what differs between Python, Node.js and custom runtimes; [`code`]
 //! stores uploaded zip files; [`runtimes`] tells what serves which runtime; [`sandbox`] keeps processes to what they are
 //! allowed. Every number is in [`limits`].
@@ -39,7 +39,7 @@ pub use error::Error;
 pub use failure::{Failure, FailureKind, Outcome};
 pub use function::{Function, Invocation, LogFormat, Runtime, UnknownRuntime};
 pub use log::{LogLine, LogSink};
-pub use pool::Throttle;
+pub use pool::{Patience, Throttle};
 pub use slot::Slot;
 pub use stream::{StreamPart, response_stream};
-pub use supervisor::{Supervisor, Unavailable};
+pub use supervisor::{Supervisor, Turn, Unavailable};

@@ -21,9 +21,22 @@ impl ProcessId {
     }
 }
 
-/// Names someone who waits.
+/// Names someone who waits. Whose turn began first comes first, however often they had to come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct Ticket {
+    turn: u64,
+    number: u64,
+}
+
+/// Someone's turn to get a process. It outlives a wait for nothing: for what is retired meanwhile, or a process that dies.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    patience: Patience,
+    /// When the wanted was looked up at the earliest: what is retired since may be just that.
+    since: u64,
+    /// When they began to wait, if they ever had to.
+    began: Option<u64>,
+}
 
 /// What kind of process someone wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +51,7 @@ pub(crate) struct Wanted {
 
 /// How much someone is ready to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub enum Patience {
     /// Until a process comes free, as long as there is room in the backlog.
     Any,
     /// The same, but not while the function's reserved concurrency is used up.
@@ -63,6 +76,8 @@ pub(crate) enum Lease {
     Cold(ProcessId),
     /// Wait for the ticket to be called.
     Wait(Ticket),
+    /// What you want may be retired: look it up again, and come again in the same turn.
+    Retired,
     /// Come again later.
     Throttled(Throttle),
     /// Nothing is lent any more.
@@ -80,6 +95,8 @@ pub(crate) enum Action {
     Start(ProcessId, Ticket),
     /// Send the waiter away.
     Throttle(Ticket),
+    /// Send the waiter to look up what is wanted again.
+    Recall(Ticket),
 }
 
 /// What a pool may hold.
@@ -105,6 +122,8 @@ pub(crate) struct Pool {
     admitted: BTreeMap<Ticket, Wanted>,
     stopping: usize,
     next: u64,
+    /// When something was retired last.
+    retired: u64,
     closed: bool,
 }
 
@@ -143,6 +162,7 @@ impl Pool {
             admitted: BTreeMap::new(),
             stopping: 0,
             next: 0,
+            retired: 0,
             closed: false,
         }
     }
@@ -164,16 +184,25 @@ impl Pool {
         actions
     }
 
+    /// Begins someone's turn, who looks up what is wanted from now on.
+    pub(crate) fn turn(&self, patience: Patience) -> Turn {
+        Turn { patience, since: self.next, began: None }
+    }
+
     /// Lends a process of this kind: the one that was used last, a new one, or the right to wait.
-    pub(crate) fn lend(&mut self, wanted: Wanted, patience: Patience) -> (Lease, Vec<Action>) {
+    pub(crate) fn lend(&mut self, wanted: Wanted, turn: &mut Turn) -> (Lease, Vec<Action>) {
         if self.closed {
             return (Lease::Closed, Vec::new());
         }
+        if turn.since < self.retired {
+            turn.since = self.next;
+            return (Lease::Retired, Vec::new());
+        }
         if !self.may_use_more(&wanted.function) {
-            if let Some(throttle) = self.throttle(&wanted.function, patience) {
+            if let Some(throttle) = self.throttle(&wanted.function, turn) {
                 return (Lease::Throttled(throttle), Vec::new());
             }
-            let ticket = Ticket(self.number());
+            let ticket = self.ticket(turn);
             self.function(&wanted.function).waiting.insert(ticket, wanted);
             return (Lease::Wait(ticket), Vec::new());
         }
@@ -184,7 +213,7 @@ impl Pool {
         if self.processes.len() < self.limits.processes {
             return (Lease::Cold(self.start(wanted)), Vec::new());
         }
-        let ticket = Ticket(self.number());
+        let ticket = self.ticket(turn);
         self.admitted.insert(ticket, wanted);
         (Lease::Wait(ticket), self.settle())
     }
@@ -249,15 +278,38 @@ impl Pool {
         Vec::new()
     }
 
-    /// Ends every process of this key: idle ones now, others when they are given back.
+    /// Ends every process of this key: idle ones now, others when they are given back. Nobody waits for it any more.
     pub(crate) fn retire(&mut self, key: &str) -> Vec<Action> {
+        self.retired = self.number();
         for entry in self.processes.values_mut().filter(|entry| entry.wanted.key == key) {
             entry.retired = true;
         }
         let (ended, kept) = self.idle.drain(..).partition(|id| self.processes[id].retired);
         self.idle = kept;
         let ended: VecDeque<ProcessId> = ended;
-        ended.into_iter().map(|id| self.stop(id)).collect()
+        let mut actions: Vec<Action> = ended.into_iter().map(|id| self.stop(id)).collect();
+        actions.extend(self.recall(key));
+        actions.extend(self.settle());
+        actions
+    }
+
+    /// Takes everybody out who waits for a process of this key.
+    fn recall(&mut self, key: &str) -> Vec<Action> {
+        let mut recalled = Vec::new();
+        let admitted: Vec<_> = self.admitted.extract_if(.., |_, wanted| wanted.key == key).collect();
+        for (ticket, wanted) in admitted {
+            self.release(&wanted.function);
+            recalled.push(Action::Recall(ticket));
+        }
+        let names: Vec<String> = self.functions.keys().cloned().collect();
+        for name in names {
+            let waiting = &mut self.function(&name).waiting;
+            recalled.extend(
+                waiting.extract_if(.., |_, wanted| wanted.key == key).map(|(ticket, _)| Action::Recall(ticket)),
+            );
+            self.forget_unless_used(&name);
+        }
+        recalled
     }
 
     /// Ends every process and lends nothing any more.
@@ -336,15 +388,17 @@ impl Pool {
         used < self.limits.processes.saturating_sub(reserved).max(1)
     }
 
-    /// Returns why nobody may wait for more of this function's concurrency.
-    fn throttle(&self, name: &str, patience: Patience) -> Option<Throttle> {
+    /// Returns why nobody may wait for more of this function's concurrency. Who has waited already may go on.
+    fn throttle(&self, name: &str, turn: &Turn) -> Option<Throttle> {
         let function = self.functions.get(name);
         let waiting = function.map_or(0, |function| function.waiting.len());
         let all_waiting: usize = self.functions.values().map(|function| function.waiting.len()).sum();
-        let full = waiting >= self.limits.backlog_per_function || all_waiting >= self.limits.backlog;
+        let is_full = waiting >= self.limits.backlog_per_function || all_waiting >= self.limits.backlog;
+        let is_new = turn.began.is_none();
         match function.and_then(|function| function.reserved) {
-            Some(reserved) if reserved == 0 || full || patience == Patience::UnlessReserved => Some(Throttle::Reserved),
-            None if full => Some(Throttle::Unreserved),
+            Some(0) => Some(Throttle::Reserved),
+            Some(_) if is_new && (is_full || turn.patience == Patience::UnlessReserved) => Some(Throttle::Reserved),
+            None if is_new && is_full => Some(Throttle::Unreserved),
             Some(_) | None => None,
         }
     }
@@ -406,6 +460,11 @@ impl Pool {
         self.processes.get_mut(&id).expect("ids on the lists are processes not gone")
     }
 
+    fn ticket(&mut self, turn: &mut Turn) -> Ticket {
+        let number = self.number();
+        Ticket { turn: *turn.began.get_or_insert(number), number }
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -427,15 +486,21 @@ mod tests {
         Pool::new(Limits { processes, backlog: 9_999, backlog_per_function: 9_999 })
     }
 
+    /// Lends to someone who comes for the first time.
+    fn lend(pool: &mut Pool, key: &str, patience: Patience) -> (Lease, Vec<Action>) {
+        let mut turn = pool.turn(patience);
+        pool.lend(wanted(key), &mut turn)
+    }
+
     fn cold(pool: &mut Pool, key: &str) -> ProcessId {
-        match pool.lend(wanted(key), Patience::Any) {
+        match lend(pool, key, Patience::Any) {
             (Lease::Cold(id), actions) if actions.is_empty() => id,
             other => panic!("expected a cold start: {other:?}"),
         }
     }
 
     fn wait(pool: &mut Pool, key: &str) -> (Ticket, Vec<Action>) {
-        match pool.lend(wanted(key), Patience::Any) {
+        match lend(pool, key, Patience::Any) {
             (Lease::Wait(ticket), actions) => (ticket, actions),
             other => panic!("expected to wait: {other:?}"),
         }
@@ -443,7 +508,7 @@ mod tests {
 
     #[track_caller]
     fn check_lease(pool: &mut Pool, key: &str, patience: Patience, expected: Lease) {
-        assert_eq!(pool.lend(wanted(key), patience), (expected, vec![]), "{key}");
+        assert_eq!(lend(pool, key, patience), (expected, vec![]), "{key}");
     }
 
     /// Ends a process that was told to stop. Returns the one that is started in its place, and for whom.
@@ -528,7 +593,7 @@ mod tests {
         let mut pool = pool(2);
         let (first, second) = (cold(&mut pool, "a"), cold(&mut pool, "a"));
         for _ in 0..1_000 {
-            pool.lend(wanted("a"), Patience::Any);
+            lend(&mut pool, "a", Patience::Any);
         }
         let (neighbour, _) = wait(&mut pool, "b");
         assert_eq!(pool.give_back(first), [Action::Stop(first)]);
@@ -670,6 +735,78 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_what_is_retired_comes_back_and_keeps_the_turn() {
+        let mut pool = Pool::new(Limits { processes: 1, backlog: 3, backlog_per_function: 3 });
+        let only = cold(&mut pool, "a");
+        let [mut first, mut second, mut newcomer] = [(); 3].map(|()| pool.turn(Patience::UnlessReserved));
+        let ask = |pool: &mut Pool, key: &str, turn: &mut Turn| match pool.lend(wanted(key), turn) {
+            (Lease::Wait(ticket), actions) if actions.is_empty() => Some(ticket),
+            (Lease::Retired, actions) if actions.is_empty() => None,
+            other => panic!("{other:?}"),
+        };
+        let recalled = [&mut first, &mut second].map(|turn| ask(&mut pool, "a", turn).unwrap());
+        let (neighbour, _) = wait(&mut pool, "b");
+        assert_eq!(pool.retire("a"), recalled.map(Action::Recall));
+
+        // They may have looked it up before it was retired, so they must do so again.
+        for turn in [&mut newcomer, &mut second, &mut first] {
+            assert_eq!(ask(&mut pool, "a", turn), None);
+        }
+        let newcomer = ask(&mut pool, "a:1", &mut newcomer).unwrap();
+        let [other, full] = ["b"; 2].map(|key| lend(&mut pool, key, Patience::Any).0);
+        assert!(
+            matches!((&other, &full), (Lease::Wait(_), Lease::Throttled(Throttle::Unreserved))),
+            "{other:?} {full:?}"
+        );
+        // The backlog is full, but they have been in it before.
+        let second = ask(&mut pool, "a:1", &mut second).unwrap();
+        let first = ask(&mut pool, "a:1", &mut first).unwrap();
+        assert!(first < second && second < newcomer && recalled[0] != first);
+
+        assert_eq!(pool.give_back(only), [Action::Stop(only)]);
+        let mut served = Vec::new();
+        let (mut running, ticket) = replaced(&mut pool, only);
+        served.push(ticket);
+        while served.len() < 5 {
+            match pool.give_back(running)[..] {
+                [Action::Lend(_, ticket)] => served.push(ticket),
+                [Action::Stop(id)] => {
+                    let (started, ticket) = replaced(&mut pool, id);
+                    running = started;
+                    served.push(ticket);
+                }
+                ref actions => panic!("{actions:?}"),
+            }
+        }
+        let Lease::Wait(other) = other else { unreachable!("it was looked at") };
+        let of_a: Vec<_> = served.iter().filter(|ticket| ![neighbour, other].contains(ticket)).collect();
+        assert_eq!(of_a, [&first, &second, &newcomer]);
+    }
+
+    #[test]
+    fn admitted_waiter_for_what_is_retired_leaves_the_place_to_others() {
+        let mut pool = pool(1);
+        let only = cold(&mut pool, "b");
+        pool.give_back(only);
+        let (recalled, actions) = wait(&mut pool, "a");
+        assert_eq!(actions, [Action::Stop(only)]);
+        let (neighbour, _) = wait(&mut pool, "c");
+        assert_eq!(pool.retire("a"), [Action::Recall(recalled)]);
+        assert_eq!(replaced(&mut pool, only).1, neighbour);
+        assert!(!pool.functions.contains_key("a"), "who is recalled is forgotten");
+    }
+
+    #[test]
+    fn function_without_concurrency_is_throttled_even_for_who_has_waited() {
+        let mut pool = pool(1);
+        cold(&mut pool, "a");
+        let mut turn = pool.turn(Patience::Any);
+        assert!(matches!(pool.lend(wanted("a"), &mut turn), (Lease::Wait(_), _)));
+        pool.reserve("a", Some(0));
+        assert_eq!(pool.lend(wanted("a"), &mut turn), (Lease::Throttled(Throttle::Reserved), vec![]));
+    }
+
+    #[test]
     fn only_an_idle_process_can_be_withdrawn() {
         let mut pool = pool(1);
         let only = cold(&mut pool, "a");
@@ -698,6 +835,7 @@ mod tests {
     /// one are counted right, and once everyone gives back nobody is left waiting.
     #[test]
     fn no_waiter_starves() {
+        const KEYS: [&str; 6] = ["a", "a:1", "b@t", "b", "c", "d"];
         let mut seed = 1_u64;
         let mut random = move |below: usize| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -710,15 +848,14 @@ mod tests {
         let mut waiting: Vec<Ticket> = Vec::new();
         for round in 0..20_000 {
             let draining = round > 19_000;
-            let actions = match random(5) {
+            let actions = match random(6) {
                 0 | 1 if !draining => {
-                    let (lease, actions) =
-                        pool.lend(wanted(["a", "a:1", "b@t", "b", "c", "d"][random(6)]), Patience::Any);
+                    let (lease, actions) = lend(&mut pool, KEYS[random(6)], Patience::Any);
                     match lease {
                         Lease::Warm(id) | Lease::Cold(id) => lent.push(id),
                         Lease::Wait(ticket) => waiting.push(ticket),
                         Lease::Throttled(_) => {}
-                        Lease::Closed => unreachable!("never closed"),
+                        Lease::Retired | Lease::Closed => unreachable!("the turn just began, and nobody closes"),
                     }
                     actions
                 }
@@ -735,6 +872,7 @@ mod tests {
                     let ticket = waiting.swap_remove(random(waiting.len()));
                     pool.cancel(ticket)
                 }
+                5 if random(8) == 0 => pool.retire(KEYS[random(6)]),
                 _ => Vec::new(),
             };
             follow(actions, &mut lent, &mut stopping, &mut waiting);
@@ -767,7 +905,7 @@ mod tests {
                     lent.push(id);
                     waiting.retain(|waiting| *waiting != ticket);
                 }
-                Action::Throttle(ticket) => waiting.retain(|waiting| *waiting != ticket),
+                Action::Throttle(ticket) | Action::Recall(ticket) => waiting.retain(|waiting| *waiting != ticket),
             }
         }
     }

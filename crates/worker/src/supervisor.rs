@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::language::Toolchains;
-use crate::pool::{Action, Lease, Limits, Patience, Pool, ProcessId, Throttle, Ticket, Wanted};
+use crate::pool::{self, Action, Lease, Limits, Patience, Pool, ProcessId, Throttle, Ticket, Wanted};
 use crate::process::{self, Handle};
 use crate::{Config, CredentialSource, Error, Failure, Function, LogSink, Runtime, Slot, limits};
 
@@ -20,6 +20,9 @@ pub enum Unavailable {
     /// There is no concurrency left: come again later.
     #[error("throttled: {0:?}")]
     Throttled(Throttle),
+    /// Something was retired since the turn began, perhaps the function: look it up, and ask again in the same turn.
+    #[error("the function may have been replaced")]
+    Retired,
     /// Of kind `Platform`: no interpreter, an installation failed, the server is stopping.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -57,66 +60,18 @@ impl Supervisor {
         self.shared.toolchains.get(runtime).await.map(|_| ())
     }
 
-    /// Waits for a process of this function that is ready for one invocation: an idle one, else a new one. Functions
-    /// that wait take turns. Dropping the future gives up the wait; a process already starting then serves a later caller.
-    ///
-    /// A process whose code cannot be loaded is a slot too: [`Slot::invoke`] then reports why, as Lambda does, with
-    /// the invocation's request id and log.
-    ///
-    /// # Errors
-    /// [`Unavailable`], also if too many wait already or the function has no concurrency at all.
-    pub async fn acquire(&self, function: &Arc<Function>) -> Result<Slot, Unavailable> {
-        self.lend(function, Patience::Any).await
+    /// Begins a caller's turn to get a process. Look up the function after that: then what is retired in between is noticed.
+    pub fn turn(&self, patience: Patience) -> Turn {
+        let turn = self.shared.lock().pool.turn(patience);
+        Turn { shared: self.shared.clone(), turn }
     }
 
-    /// The same for a caller who is to be told at once that the function's reserved concurrency is used up.
+    /// Waits for a process, for a caller with any patience whose function is what it is: see [`Turn::acquire`].
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn acquire_unless_throttled(&self, function: &Arc<Function>) -> Result<Slot, Unavailable> {
-        self.lend(function, Patience::UnlessReserved).await
-    }
-
-    /// Lends a process that is ready. One that is gone before it is in anybody's hands was never lent.
-    async fn lend(&self, function: &Arc<Function>, patience: Patience) -> Result<Slot, Unavailable> {
-        let mut slot = loop {
-            if let Some(slot) = self.try_lend(function, patience).await? {
-                break slot;
-            }
-        };
-        slot.started().await?;
-        Ok(slot)
-    }
-
-    /// The same, whether it is ready or not; `None` if nothing came of it, and whoever still wants one asks again.
-    async fn try_lend(&self, function: &Arc<Function>, patience: Patience) -> Result<Option<Slot>, Unavailable> {
-        let wanted =
-            Wanted { function: function.name.clone(), key: function.key.clone(), tenant: function.tenant_id.clone() };
-        let (lease, actions, waiting) = {
-            let mut state = self.shared.lock();
-            let (lease, actions) = state.pool.lend(wanted, patience);
-            let mut waiting = None;
-            match lease {
-                Lease::Cold(id) => self.shared.spawn(&mut state, id, function.clone()),
-                Lease::Wait(ticket) => {
-                    let (grant, granted) = oneshot::channel();
-                    state.waiters.insert(ticket, Waiter { function: function.clone(), grant });
-                    waiting = Some((Waiting { shared: self.shared.clone(), ticket }, granted));
-                }
-                Lease::Warm(_) | Lease::Throttled(_) | Lease::Closed => {}
-            }
-            (lease, actions, waiting)
-        };
-        self.shared.perform(actions);
-        match lease {
-            Lease::Warm(id) | Lease::Cold(id) => Ok(self.shared.slot(id)),
-            Lease::Wait(_) => {
-                let (_waiting, granted) = waiting.expect("made above for this lease");
-                granted.await.ok().transpose()
-            }
-            Lease::Throttled(throttle) => Err(Unavailable::Throttled(throttle)),
-            Lease::Closed => Err(Failure::stopping().into()),
-        }
+    pub async fn acquire(&self, function: &Arc<Function>) -> Result<Slot, Unavailable> {
+        self.turn(Patience::Any).acquire(function).await
     }
 
     /// Reserves concurrency for a function, or lets it share what the others leave. It is counted over all versions;
@@ -126,7 +81,8 @@ impl Supervisor {
         self.shared.perform(actions);
     }
 
-    /// Ends the processes of functions with this key: idle ones now, busy ones after their invocation.
+    /// Ends the processes of functions with this key: idle ones now, busy ones after their invocation. Who waits for one
+    /// is told so. Call it when whoever looks the function up does not find this key any more.
     pub fn retire(&self, key: &str) {
         let actions = self.shared.lock().pool.retire(key);
         self.shared.perform(actions);
@@ -154,9 +110,74 @@ impl Supervisor {
         self.shared.config.processes_max
     }
 
+    /// Returns the number of callers who wait for a process.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiters.len()
+    }
+
     /// Returns the number of processes that are not gone, including those starting and stopping.
     pub fn processes(&self) -> usize {
         self.shared.lock().pool.len()
+    }
+}
+
+/// A caller's turn to get a process. It goes on when the function is retired meanwhile: who has waited does not have to
+/// wait behind those who came later.
+pub struct Turn {
+    shared: Arc<Shared>,
+    turn: pool::Turn,
+}
+
+impl Turn {
+    /// Waits for a process of this function that is ready for one invocation: an idle one, else a new one. Functions
+    /// that wait take turns. Dropping the future gives up the wait; a process already starting then serves a later caller.
+    ///
+    /// A process whose code cannot be loaded is a slot too: [`Slot::invoke`] then reports why, as Lambda does, with
+    /// the invocation's request id and log.
+    ///
+    /// # Errors
+    /// [`Unavailable`], also if too many wait already or the function has no concurrency at all.
+    pub async fn acquire(&mut self, function: &Arc<Function>) -> Result<Slot, Unavailable> {
+        // A process that is gone before it is in anybody's hands was never lent.
+        let mut slot = loop {
+            if let Some(slot) = self.lend(function).await? {
+                break slot;
+            }
+        };
+        slot.started().await?;
+        Ok(slot)
+    }
+
+    /// Lends a process, whether it is ready or not; `None` if nothing came of it, and whoever still wants one asks again.
+    async fn lend(&mut self, function: &Arc<Function>) -> Result<Option<Slot>, Unavailable> {
+        let wanted =
+            Wanted { function: function.name.clone(), key: function.key.clone(), tenant: function.tenant_id.clone() };
+        let (lease, actions, waiting) = {
+            let mut state = self.shared.lock();
+            let (lease, actions) = state.pool.lend(wanted, &mut self.turn);
+            let mut waiting = None;
+            match lease {
+                Lease::Cold(id) => self.shared.spawn(&mut state, id, function.clone()),
+                Lease::Wait(ticket) => {
+                    let (grant, granted) = oneshot::channel();
+                    state.waiters.insert(ticket, Waiter { function: function.clone(), grant });
+                    waiting = Some((Waiting { shared: self.shared.clone(), ticket }, granted));
+                }
+                Lease::Warm(_) | Lease::Retired | Lease::Throttled(_) | Lease::Closed => {}
+            }
+            (lease, actions, waiting)
+        };
+        self.shared.perform(actions);
+        match lease {
+            Lease::Warm(id) | Lease::Cold(id) => Ok(self.shared.slot(id)),
+            Lease::Wait(_) => {
+                let (_waiting, granted) = waiting.expect("made above for this lease");
+                granted.await.ok().transpose()
+            }
+            Lease::Retired => Err(Unavailable::Retired),
+            Lease::Throttled(throttle) => Err(Unavailable::Throttled(throttle)),
+            Lease::Closed => Err(Failure::stopping().into()),
+        }
     }
 }
 
@@ -233,6 +254,10 @@ impl Shared {
                         Some(waiter) => self.hand_over(id, Some(waiter)),
                         None => self.gone(id),
                     }
+                }
+                Action::Recall(ticket) => {
+                    let waiter = self.lock().waiters.remove(&ticket);
+                    drop(waiter);
                 }
                 Action::Throttle(ticket) => {
                     let waiter = self.lock().waiters.remove(&ticket);
@@ -367,7 +392,8 @@ mod tests {
         std::fs::create_dir(&function.code_dir).unwrap();
         let shared = &supervisor.shared;
         let wanted = Wanted { function: "demo".into(), key: "demo".into(), tenant: None };
-        let (lease, _) = shared.lock().pool.lend(wanted, Patience::Any);
+        let mut turn = supervisor.turn(Patience::Any).turn;
+        let (lease, _) = shared.lock().pool.lend(wanted, &mut turn);
         let Lease::Cold(id) = lease else { panic!("{lease:?}") };
         let mut acquiring = Box::pin(supervisor.acquire(&function));
         begin(&mut acquiring).await;

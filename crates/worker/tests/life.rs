@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use everstep_worker::sandbox::{Isolation, Sandbox};
-use everstep_worker::{FailureKind, Function, Install, Runtime, Slot, Throttle, Unavailable};
+use everstep_worker::{FailureKind, Function, Install, Patience, Runtime, Slot, Throttle, Unavailable};
 use support::{Code, PATIENCE, World, invocation, lives, sleeps, until};
 
 const PID: &str = "import os\ndef handler(event, context): return os.getpid()\n";
@@ -117,8 +117,9 @@ async fn reserved_concurrency_throttles_those_who_do_not_wait() {
     let throttled =
         |acquired: Result<Slot, Unavailable>| acquired.err() == Some(Unavailable::Throttled(Throttle::Reserved));
     world.supervisor.reserve("demo", Some(1));
-    let slot = world.supervisor.acquire_unless_throttled(&code.function).await.unwrap();
-    assert!(throttled(world.supervisor.acquire_unless_throttled(&code.function).await));
+    let impatient = || world.supervisor.turn(Patience::UnlessReserved);
+    let slot = impatient().acquire(&code.function).await.unwrap();
+    assert!(throttled(impatient().acquire(&code.function).await));
     let mut waiting = Box::pin(world.supervisor.acquire(&code.function));
     assert!(!futures_poll_once(&mut waiting).await, "one who waits is not throttled");
     world.supervisor.reserve("demo", Some(0));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::world::{Answer, World, execution, function};
+use crate::world::{Answer, PATIENCE, World, execution, function, zip};
 
 const EVENT: (&str, &str) = ("x-amz-invocation-type", "Event");
 
@@ -168,4 +168,76 @@ async fn tenants_share_no_process() {
     let change = json!({"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}).to_string();
     let changed = world.send("PUT", "/2015-03-31/functions/f/configuration", &[], change).await;
     assert!(changed.line().contains("TenancyConfig cannot be changed"), "{changed:?}");
+}
+
+/// Waits until so many callers wait for a process.
+async fn queued(world: &World, callers: usize) {
+    let all = async {
+        while world.server.supervisor().waiting() < callers {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all).await.expect("all of them wait");
+}
+
+#[tokio::test]
+async fn invocation_that_waited_runs_the_function_as_it_is_then() {
+    let world = World::with(|config| config.processes_max = 1).await;
+    world.create(function("plain")).await;
+    let door = Door::new().await;
+    let tell = || world.invoke("plain", &[], r#"{"do": "tell"}"#);
+    let (busy, answers) = tokio::join!(world.invoke("plain", &[], door.knock()), async {
+        let inside = door.knocked().await;
+        let (first, second, third, ()) = tokio::join!(tell(), tell(), tell(), async {
+            queued(&world, 3).await;
+            let files = [("bootstrap", include_str!("bootstrap")), ("word", "new code")];
+            for (what, change) in [
+                ("code", json!({"ZipFile": zip(&files)})),
+                ("configuration", json!({"Environment": {"Variables": {"WORD": "new variable"}}})),
+            ] {
+                let path = format!("/2015-03-31/functions/plain/{what}");
+                assert_eq!(world.send("PUT", &path, &[], change.to_string()).await.status, 200);
+            }
+            let_in(inside).await;
+        });
+        [first, second, third].map(|answer| answer.json())
+    });
+    assert_eq!(busy.status, 200, "what has begun ends as it began");
+    let process = &answers[0][2];
+    assert_eq!(answers, [(); 3].map(|()| json!(["new code", "new variable", process])), "one process serves them all");
+}
+
+#[tokio::test]
+async fn invocation_of_what_was_deleted_while_it_waited_fails() {
+    let world = World::with(|config| config.processes_max = 1).await;
+    for name in ["plain", "deleted", "durable"] {
+        let mut create = function(name);
+        if name == "durable" {
+            create["DurableConfig"] = json!({"ExecutionTimeout": 300});
+        }
+        world.create(create).await;
+    }
+    assert_eq!(world.post("/2015-03-31/functions/plain/versions", "{}").await.status, 201);
+    let door = Door::new().await;
+    let (busy, (arn, lines)) = tokio::join!(world.invoke("plain", &[], door.knock()), async {
+        let inside = door.knocked().await;
+        let arn = world.start("{}").await;
+        let (function, version, ()) =
+            tokio::join!(world.invoke("deleted", &[], "{}"), world.invoke("plain:1", &[], "{}"), async {
+                queued(&world, 3).await;
+                for what in ["deleted", "durable", "plain?Qualifier=1"] {
+                    let path = format!("/2015-03-31/functions/{what}");
+                    assert_eq!(world.send("DELETE", &path, &[], "").await.status, 204);
+                }
+                let_in(inside).await;
+            });
+        (arn, [function.line(), version.line()])
+    });
+    assert_eq!(busy.status, 200);
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:123456789012:function:deleted
+    404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:123456789012:function:plain:1
+    ");
+    let over = world.until(&execution(&arn), |execution| execution["Status"] != "RUNNING").await;
+    assert_eq!(over["Status"], "FAILED", "{over}");
 }

@@ -52,8 +52,8 @@ pub async fn handle(services: &Services, request: &Request) -> Result<Response, 
             Ok(before)
         })
         .await?;
-    create_log_group(services, &function).await?;
     services.runner.retire(&function.name, Version::Latest, &before);
     services.code.want_sweep();
+    create_log_group(services, &function).await?;
     Ok(Response::json(200, &configuration(services, &function, Version::Latest, false)))
 }
