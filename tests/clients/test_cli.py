@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from command_line import CommandLine
-from deployment import package_file
+from deployment import FUNCTIONS, package_file
 from everstep_server import EverstepServer, eventually
 from executions import suspended_callbacks
 
@@ -106,6 +106,7 @@ def test_executions_are_paused_resumed_stopped_and_deleted(everstep: CommandLine
     assert "Cancelled: changed my mind" in shown
     assert "ExecutionStopped" in everstep("executions", "history", name)
     assert everstep("executions", "delete", name) == f"deleted {arn}\n"
+    eventually("it is gone", lambda: everstep.json("executions", "list", "--name", name) == [])
     assert "no execution" in everstep.error("executions", "show", name)
 
 
@@ -142,22 +143,25 @@ def test_functions_are_created_changed_and_deleted(everstep: CommandLine, tmp_pa
     assert "ResourceNotFoundException" in everstep.error("functions", "show", name)
 
 
-def test_logs_of_a_function_and_of_one_execution(everstep: CommandLine, name: str):
-    everstep("invoke", "python-plain", "--payload", json.dumps({"do": "log", "text": f"line of {name}"}))
-    eventually("the line is there", lambda: f"line of {name}" in everstep("logs", "python-plain", "--since", "5m"))
-    assert everstep("logs", "python-plain", "--since", "0s") == ""
+def test_logs_of_a_function_and_of_one_execution(everstep: CommandLine, client: Any, name: str):
+    # A function of its own: nobody else prints meanwhile.
+    client.create_function(**FUNCTIONS["python-plain"].arguments(name))
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    everstep("invoke", name, "--payload", json.dumps({"do": "log", "text": f"line of {name}"}))
+    eventually("the line is there", lambda: f"line of {name}" in everstep("logs", name, "--since", "5m"))
+    assert everstep("logs", name, "--since", "0s") == ""
     logged = json.dumps({"of": name, "total": 120})
-    everstep("invoke", "python-plain", "--payload", json.dumps({"do": "log", "text": logged}))
-    eventually("the document is there", lambda: logged in everstep("logs", "python-plain", "--since", "5m"))
+    everstep("invoke", name, "--payload", json.dumps({"do": "log", "text": logged}))
+    eventually("the document is there", lambda: logged in everstep("logs", name, "--since", "5m"))
     for pattern, expected in (
         (f"{{ $.of = {name} && $.total > 100 }}", [logged]),
         (f"{{ $.of = {name} && $.total < 100 }}", []),
         (f'"line of {name}"', [f"line of {name}"]),
         (f'"line of {name}" -line', []),
     ):
-        found = [line.split(maxsplit=2)[2] for line in everstep("logs", "python-plain", "--filter", pattern).splitlines()]
+        found = [line.split(maxsplit=2)[2] for line in everstep("logs", name, "--filter", pattern).splitlines()]
         assert found == expected, pattern
-    assert "Invalid filter pattern" in everstep.error("logs", "python-plain", "--filter", "{ $.a = 1")
+    assert "Invalid filter pattern" in everstep.error("logs", name, "--filter", "{ $.a = 1")
     for number in (1, 2):
         everstep("invoke", DURABLE, "--name", f"{name}-{number}", "--payload", payload("step_wait_step", seconds=1))
     history = everstep.json("executions", "history", f"{name}-1")

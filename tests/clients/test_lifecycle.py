@@ -293,7 +293,10 @@ def test_execution_outlives_its_caller(server: EverstepServer, client: Any):
     impatient = server.client(config=Config(read_timeout=1, retries={"total_max_attempts": 1}))
     with pytest.raises(ReadTimeoutError):
         call(impatient, function, {"case": "wait", "seconds": 3}, DurableExecutionName=name)
-    [item] = client.list_durable_executions_by_function(FunctionName=function, DurableExecutionName=name)[
-        "DurableExecutions"
-    ]
+
+    def listed() -> Any:
+        answer = client.list_durable_executions_by_function(FunctionName=function, DurableExecutionName=name)
+        return answer["DurableExecutions"]
+
+    [item] = eventually("it has begun", listed)
     assert ended(client, item["DurableExecutionArn"])["Status"] == "SUCCEEDED"

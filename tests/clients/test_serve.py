@@ -149,8 +149,12 @@ def test_tls_with_certificates_that_are_read_anew(tmp_path: Path, monkeypatch: p
 
 def test_several_addresses_without_tls(tmp_path: Path):
     with EverstepServer(tmp_path / "data", "--listen", "127.0.0.1:0", "--listen", "[::1]:0") as server:
-        urls = [line.split()[-1] for line in server.log_tail().splitlines() if "listening" in line]
-        assert len(urls) == 3
+
+        def listening() -> list[str] | None:
+            urls = [line.split()[-1] for line in server.log_tail().splitlines() if "listening" in line]
+            return urls if len(urls) == 3 else None
+
+        urls = eventually("it listens on all", listening)
         for url in urls:
             assert server.client(endpoint_url=url).list_functions()["Functions"] == []
         with pytest.raises(urllib.request.HTTPError, match="403"):
