@@ -49,7 +49,7 @@ def _functions() -> dict[str, Function]:
     for package in LANGUAGES:
         functions |= {
             f"{package}-durable": Function(package, "app.handler", DURABLE),
-            f"{package}-impatient": Function(package, "app.handler", DURABLE, {"Timeout": 2}),
+            f"{package}-impatient": Function(package, "app.handler", DURABLE, {"Timeout": 6}),
             f"{package}-expiring": Function(package, "app.handler", DURABLE | {"ExecutionTimeout": 3}),
             f"{package}-long": Function(package, "app.handler", DURABLE | {"ExecutionTimeout": 3600}),
             f"{package}-plain": Function(package, "plain.handler"),
