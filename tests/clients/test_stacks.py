@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+import dynamodb_server
+import web
 from everstep_server import ACCOUNT, REGION, EverstepServer, eventually
 from executions import call
 from stacks import ROLE, SOURCE, create, delete, events, function, physical, resource, settled, template, update
@@ -216,33 +220,41 @@ def test_update_that_fails_goes_back(client: Any, stacks: Any):
     delete(stacks, name)
 
 
-def test_update_is_cancelled_and_goes_back(stacks: Any, server: EverstepServer):
-    # One after the other, so many that the update is under way when it is cancelled.
-    def parameters(value: str) -> str:
-        count = 60
-        names = [f"P{number:03}" for number in range(count)]
-        own = {"Type": "String", "Value": value}
-        resources = {name: {"Type": "AWS::SSM::Parameter", "Properties": own} for name in names}
-        return template(
-            {
-                name: resource | ({"DependsOn": f"P{number - 1:03}"} if number else {})
-                for number, (name, resource) in enumerate(resources.items())
-            }
-        )
+def test_update_is_cancelled_and_goes_back(own_server: Start, tmp_path: Path):
+    begun, cancelled = threading.Event(), threading.Event()
 
-    name = "cancelled"
-    create(stacks, name, parameters("before"))
-    with pytest.raises(ClientError, match="CancelUpdateStack cannot be called from current stack status"):
+    def queues(asked: Any) -> tuple[int, Any]:
+        # The update is under way until it has been cancelled: its second resource waits for that.
+        if asked.get("Attributes") == {"DelaySeconds": "2"}:
+            begun.set()
+            cancelled.wait(60)
+        return 200, {"QueueUrl": "http://queues/1/q", "Attributes": {"QueueArn": "arn:aws:sqs:us-east-1:1:q"}}
+
+    def resources(value: str) -> str:
+        parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}}
+        queue = {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": value}, "DependsOn": "First"}
+        return template({"First": parameter, "Queue": queue, "Last": parameter | {"DependsOn": "Queue"}})
+
+    name, config = "cancelled", tmp_path / "everstep.toml"
+    with web.service(queues) as url:
+        config.write_text(dynamodb_server.forwarded(url, tmp_path / "keys", "sqs"))
+        server = own_server(arguments=("--config", str(config)))
+        stacks, ssm = server.client(service="cloudformation"), server.client(service="ssm")
+        create(stacks, name, resources("1"))
+        with pytest.raises(ClientError, match="CancelUpdateStack cannot be called from current stack status"):
+            stacks.cancel_update_stack(StackName=name)
+        stacks.update_stack(StackName=name, TemplateBody=resources("2"))
+        assert begun.wait(60)
         stacks.cancel_update_stack(StackName=name)
-    stacks.update_stack(StackName=name, TemplateBody=parameters("after"))
-    stacks.cancel_update_stack(StackName=name)
-    settled(stacks, name, "UPDATE_ROLLBACK_COMPLETE")
-    assert (name, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated") in events(stacks, name)
-    ssm = server.client(service="ssm")
-    ids = physical(stacks, name)
-    values = {ssm.get_parameter(Name=ids[logical_id])["Parameter"]["Value"] for logical_id in ("P000", "P059")}
-    assert values == {"before"}
-    delete(stacks, name)
+        cancelled.set()
+        settled(stacks, name, "UPDATE_ROLLBACK_COMPLETE")
+        happened = events(stacks, name)
+        assert (name, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated") in happened
+        changed = {logical_id for logical_id, status, _ in happened if status == "UPDATE_COMPLETE"}
+        assert changed == {"First", "Queue"}
+        ids = physical(stacks, name)
+        values = {ssm.get_parameter(Name=ids[logical_id])["Parameter"]["Value"] for logical_id in ("First", "Last")}
+        assert values == {"1"}
 
 
 def test_rollback_that_failed_is_continued(client: Any, stacks: Any, server: EverstepServer):
