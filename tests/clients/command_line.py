@@ -13,9 +13,10 @@ from everstep_server import BINARY, EverstepServer
 class CommandLine:
     """The binary against one server."""
 
-    def __init__(self, server: EverstepServer) -> None:
-        """Prepare it; the server need not run yet."""
+    def __init__(self, server: EverstepServer, timeout: float = 120) -> None:
+        """Prepare it, with the seconds that a command may take; the server need not run yet."""
         self.server = server
+        self.timeout = timeout
 
     def environment(self) -> dict[str, str]:
         """Return what the commands see: the data directory says where the server is, and has the key."""
@@ -24,9 +25,9 @@ class CommandLine:
 
     def run(self, *arguments: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command, which must end with this exit code."""
-        command = [str(BINARY), *arguments]
+        command, environment = [str(BINARY), *arguments], self.environment()
         done = subprocess.run(
-            command, env=self.environment(), input=stdin, capture_output=True, text=True, timeout=120, check=False
+            command, env=environment, input=stdin, capture_output=True, text=True, timeout=self.timeout, check=False
         )
         assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
         return done

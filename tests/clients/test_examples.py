@@ -24,6 +24,11 @@ from everstep_server import EverstepServer, eventually
 from executions import ended, events_of, start
 from history import read_history
 
+PATIENCE = 1800
+"""Seconds: the first example in Rust compiles all that it needs, and the others wait for that."""
+
+pytestmark = pytest.mark.timeout(PATIENCE)
+
 COMMAND = re.compile(r"^\$ everstep (.+)$", re.MULTILINE)
 
 in_each_language = pytest.mark.parametrize(
@@ -38,7 +43,7 @@ class Example:
         """Build and deploy it; what was fetched to build it is kept for the next time."""
         self.server = server
         self.client = server.client()
-        self.everstep = CommandLine(server)
+        self.everstep = CommandLine(server, PATIENCE)
         source = packages.REPOSITORY / "examples" / name / language
         if language == "rust":
             # It names the SDK by where that lies, so it is built where it is.
