@@ -57,7 +57,6 @@ def _functions() -> dict[str, Function]:
         }
     return functions | {
         "held": Function("python", "held.handler", DURABLE),
-        "held-briefly": Function("python", "held.handler", DURABLE | {"ExecutionTimeout": 3}),
         "bundled-sdk": Function("javascript-plain", "plain.handler"),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from board import board
+from command_line import CommandLine
 from deployment import LANGUAGES
-from everstep_server import eventually
+from everstep_server import EverstepServer, eventually
 from executions import ended, events_of, lines, start, suspended_callbacks
 from history import (
     ANY,
@@ -107,21 +108,23 @@ def test_failure_without_a_body_wakes_the_handler(client: Any):
 
 
 @each_language
-def test_heartbeats_keep_a_callback_alive(language: str, client: Any):
-    arn = start(client, f"{language}-durable", {"case": "callback_heartbeat", "seconds": 2})
+def test_heartbeats_keep_a_callback_alive(language: str, own_server: Callable[..., EverstepServer]):
+    server = own_server(f"{language}-long", arguments=("--movable-clock",))
+    client = server.client()
+    payload = {"case": "callback_heartbeat", "timeout": 3000, "heartbeat": 600}
+    arn = start(client, f"{language}-long", payload)
     [callback_id] = suspended_callbacks(client, arn)
-    # Beats over twice the heartbeat timeout; the condition waited for is the passing of time itself.
-    deadline = time.monotonic() + 4.5
-    while time.monotonic() < deadline:
+    # Beats over twice the heartbeat timeout.
+    for _ in range(4):
+        CommandLine(server)("dev", "clock", "advance", "5m")
         client.send_durable_execution_callback_heartbeat(CallbackId=callback_id)
-        time.sleep(0.4)
     client.send_durable_execution_callback_success(CallbackId=callback_id, Result=b"alive")
     assert json.loads(ended(client, arn)["Result"]) == "alive"
     check_history(
         read_history(client, arn),
         [
             execution_started(),
-            callback_started("C", "approval", timeout=60, heartbeat=2),
+            callback_started("C", "approval", timeout=3000, heartbeat=600),
             invocation_completed(),
             callback_succeeded("C", "approval", "alive"),
             invocation_completed(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 
 import held
 from board import board
+from command_line import CommandLine
 from everstep_server import EverstepServer, eventually
 from executions import ended, events_of
 from history import check_invariants, read_history
@@ -322,20 +324,25 @@ def test_wait_that_fires_while_the_handler_runs_is_not_lost(client: Any, tmp_pat
     assert ended(client, first.arn)["Status"] == "SUCCEEDED"
 
 
-def test_stop_and_timeout_take_the_token(client: Any, tmp_path: Path):
+def test_stop_takes_the_token(client: Any, tmp_path: Path):
     first = held.begin(client, tmp_path)
     client.stop_durable_execution(DurableExecutionArn=first.arn)
     with refused(client, match=STALE):
         first.checkpoint(client, held.step("a", "START"))
     first.respond(held.DONE)
-    (tmp_path / "two").mkdir()
-    second = held.begin(client, tmp_path / "two", "held-briefly")
-    assert ended(client, second.arn)["Status"] == "TIMED_OUT"
+
+
+def test_timeout_takes_the_token(own_server: Callable[..., EverstepServer], tmp_path: Path):
+    server = own_server("held", arguments=("--movable-clock",))
+    client = server.client()
+    first = held.begin(client, tmp_path)
+    CommandLine(server)("dev", "clock", "advance", "1h")
+    assert ended(client, first.arn)["Status"] == "TIMED_OUT"
     with refused(client, match=STALE):
-        second.checkpoint(client, held.step("a", "START"))
-    second.respond(held.DONE)
-    events_of(client, second.arn, "InvocationCompleted")
-    assert client.get_durable_execution(DurableExecutionArn=second.arn)["Status"] == "TIMED_OUT"
+        first.checkpoint(client, held.step("a", "START"))
+    first.respond(held.DONE)
+    events_of(client, first.arn, "InvocationCompleted")
+    assert client.get_durable_execution(DurableExecutionArn=first.arn)["Status"] == "TIMED_OUT"
 
 
 def test_pausing_execution_gets_no_token(client: Any, tmp_path: Path):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from board import board
+from command_line import CommandLine
 from deployment import LANGUAGES
 from everstep_server import EverstepServer, function_arn
 from executions import ended, events_of, start
@@ -58,6 +59,8 @@ class Scenario:
     status: str = "SUCCEEDED"
     result: Any = None
     languages: tuple[str, ...] = LANGUAGES
+    jumps: int = 0
+    """How often a clock is moved to the next wake-up: of one wait after another, however busy the machine is."""
 
 
 def user_error(language: str) -> str:
@@ -221,18 +224,18 @@ def two_waits(language: str) -> History:
         Interleaved(
             [
                 context_started("X", name[0], "ParallelBranch", "P"),
-                wait_started("V", "pause-2", 2, "X"),
+                wait_started("V", "pause-60", 60, "X"),
             ],
             [
                 context_started("Y", name[1], "ParallelBranch", "P"),
-                wait_started("W", "pause-5", 5, "Y"),
+                wait_started("W", "pause-120", 120, "Y"),
             ],
         ),
         invocation_completed(),
-        wait_succeeded("V", "pause-2", 2, "X"),
+        wait_succeeded("V", "pause-60", 60, "X"),
         context_succeeded("X", name[0], "ParallelBranch", empty, "P"),
         invocation_completed(),
-        wait_succeeded("W", "pause-5", 5, "Y"),
+        wait_succeeded("W", "pause-120", 120, "Y"),
         context_succeeded("Y", name[1], "ParallelBranch", empty, "P"),
         context_succeeded("P", "both", "Parallel"),
         invocation_completed(),
@@ -244,7 +247,7 @@ def callback_timeout(language: str) -> History:
     """Return E4: a callback that times out, uncaught."""
     return [
         execution_started(),
-        callback_started("C", "approval", timeout=2),
+        callback_started("C", "approval", timeout=WAIT),
         invocation_completed(),
         callback_timed_out("C", "approval", "Callback.Timeout"),
         invocation_completed(error=ANY),
@@ -255,7 +258,7 @@ def callback_timeout(language: str) -> History:
 def callback_heartbeat(language: str) -> History:
     return [
         execution_started(),
-        callback_started("C", "approval", timeout=60, heartbeat=2),
+        callback_started("C", "approval", timeout=60, heartbeat=WAIT),
         invocation_completed(),
         callback_timed_out("C", "approval", "Callback.Heartbeat"),
         invocation_completed(error=ANY),
@@ -287,12 +290,12 @@ def callback_and_wait(language: str) -> History:
     """Return E11: a callback times out while a wait is pending too."""
     return [
         execution_started(),
-        callback_started("C", "approval", timeout=2),
-        wait_started("W", "pause", 5),
+        callback_started("C", "approval", timeout=60),
+        wait_started("W", "pause", 120),
         invocation_completed(),
         callback_timed_out("C", "approval", "Callback.Timeout"),
         invocation_completed(),
-        wait_succeeded("W", "pause", 5),
+        wait_succeeded("W", "pause", 120),
         invocation_completed(error=ANY),
         execution_failed(),
     ]
@@ -418,9 +421,9 @@ def large_child(language: str) -> History:
         step_succeeded("S", "letter", '"x"', parent="X"),
         # The Python SDK 1.x sends no payload, the others an empty one.
         context_succeeded("X", "large", "RunInChildContext", None if language == "python1" else ""),
-        wait_started("W", "pause", 1),
+        wait_started("W", "pause", WAIT),
         invocation_completed(),
-        wait_succeeded("W", "pause", 1),
+        wait_succeeded("W", "pause", WAIT),
         invocation_completed(),
         execution_succeeded("300000"),
     ]
@@ -434,9 +437,9 @@ def handler_fails(language: str) -> History:
 def nondeterministic(language: str) -> History:
     return [
         execution_started(),
-        wait_started("W", "pause", 1),
+        wait_started("W", "pause", WAIT),
         invocation_completed(),
-        wait_succeeded("W", "pause", 1),
+        wait_succeeded("W", "pause", WAIT),
         invocation_completed(error=ANY),
         execution_failed(),
     ]
@@ -472,11 +475,11 @@ SCENARIOS = [
     Scenario("crash_between_steps", crash_between_steps, result=["first", "second"]),
     Scenario("wait", wait, {"seconds": WAIT}, result="rested"),
     Scenario("step_wait_step", step_wait_step, {"seconds": WAIT}, result=["before", "after"]),
-    Scenario("two_waits", two_waits, {"seconds": [2, 5]}, result="rested twice"),
-    Scenario("callback_timeout", callback_timeout, {"seconds": 2}, status="FAILED"),
-    Scenario("callback_heartbeat", callback_heartbeat, {"seconds": 2}, status="FAILED"),
+    Scenario("two_waits", two_waits, {"seconds": [60, 120]}, result="rested twice", jumps=2),
+    Scenario("callback_timeout", callback_timeout, {"seconds": WAIT}, status="FAILED"),
+    Scenario("callback_heartbeat", callback_heartbeat, {"timeout": 60, "heartbeat": WAIT}, status="FAILED"),
     Scenario("submitter_fails", submitter_fails, status="FAILED"),
-    Scenario("callback_and_wait", callback_and_wait, {"timeout": 2, "seconds": 5}, status="FAILED"),
+    Scenario("callback_and_wait", callback_and_wait, {"timeout": 60, "seconds": 120}, status="FAILED", jumps=2),
     Scenario("child", child, result="a"),
     Scenario("child_nested", child_nested, result="ab"),
     Scenario("child_fails", child_fails, status="FAILED"),
@@ -485,11 +488,17 @@ SCENARIOS = [
     Scenario("parallel", parallel, {"seconds": WAIT}, result=["b0", "b1"]),
     Scenario("parallel_tolerant", parallel_tolerant, result=[1, 1]),
     Scenario("condition", condition, {"threshold": 3}, result=3),
-    Scenario("large_child", large_child, {"size": 300_000}, result=300_000),
+    Scenario("large_child", large_child, {"size": 300_000, "seconds": WAIT}, result=300_000),
     Scenario("nothing", nothing('"done"'), result="done"),
     Scenario("handler_fails", handler_fails, status="FAILED"),
     # The Python SDK 1.x does not notice that a wait became a step.
-    Scenario("nondeterministic", nondeterministic, status="FAILED", languages=("python", "javascript")),
+    Scenario(
+        "nondeterministic",
+        nondeterministic,
+        {"seconds": WAIT},
+        status="FAILED",
+        languages=("python", "javascript"),
+    ),
     Scenario("crash_always", crash_always, status="FAILED"),
     Scenario(
         "invocation_error_once",
@@ -507,11 +516,19 @@ ALL = [
 
 
 @pytest.mark.parametrize(("language", "scenario"), ALL)
-def test_history_is_as_expected(language: str, scenario: Scenario, client: Any, tmp_path: Path):
+def test_history_is_as_expected(
+    language: str, scenario: Scenario, client: Any, own_server: Callable[..., EverstepServer], tmp_path: Path
+):
+    function = f"{language}-durable"
+    if scenario.jumps:
+        movable = own_server(function, arguments=("--movable-clock",))
+        client = movable.client()
     payload = {"case": scenario.name, **scenario.input}
     if scenario.name != "step":  # E1 is checked to the last byte of its input.
         payload["board"] = board(tmp_path)
-    arn = start(client, f"{language}-durable", payload)
+    arn = start(client, function, payload)
+    for _ in range(scenario.jumps):
+        CommandLine(movable)("dev", "clock", "next")
     execution = ended(client, arn)
     symbols = check_history(read_history(client, arn), scenario.history(language))
     assert execution["Status"] == scenario.status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from board import board
+from command_line import CommandLine
 from deployment import DURABLE, FUNCTIONS
 from everstep_server import EverstepServer, eventually, function_arn
 from executions import call, ended, events_of, lines, start, suspended_callbacks
 from history import check_invariants, read_history
 
 MISSING = function_arn("python-durable", "$LATEST") + "/durable-execution/none/00000000-0000-0000-0000-000000000000"
+PAST_EXECUTION_TIMEOUT = f"{DURABLE['ExecutionTimeout'] + 1}s"
 
 
 def status(client: Any, arn: str) -> str:
@@ -205,27 +208,27 @@ def test_pausing_is_cancelled_by_resume(client: Any, tmp_path: Path):
     assert lines(tmp_path, "runs") == ["first", "second"]
 
 
-def test_pause_extends_the_execution_timeout(client: Any):
-    arn = start(client, "python-expiring", {"case": "callback"})
+def test_pause_extends_the_execution_timeout(own_server: Callable[..., EverstepServer]):
+    server = own_server("python-durable", arguments=("--movable-clock",))
+    client = server.client()
+    arn = start(client, "python-durable", {"case": "callback"})
     [callback_id] = suspended_callbacks(client, arn)
     client.pause_durable_execution(DurableExecutionArn=arn)
     eventually("it is paused", lambda: status(client, arn) == "PAUSED")
-    started = client.get_durable_execution(DurableExecutionArn=arn)["StartTimestamp"]
-    eventually(
-        "the execution timeout has passed",
-        lambda: datetime.now(UTC) - started > timedelta(seconds=4),
-        interval=0.2,
-    )
+    CommandLine(server)("dev", "clock", "advance", PAST_EXECUTION_TIMEOUT)
     assert status(client, arn) == "PAUSED"
     client.send_durable_execution_callback_success(CallbackId=callback_id, Result=b"late")
     client.resume_durable_execution(DurableExecutionArn=arn)
     assert json.loads(ended(client, arn)["Result"]) == "late"
 
 
-def test_pause_may_let_the_execution_timeout_run(client: Any):
-    arn = start(client, "python-expiring", {"case": "callback"})
+def test_pause_may_let_the_execution_timeout_run(own_server: Callable[..., EverstepServer]):
+    server = own_server("python-durable", arguments=("--movable-clock",))
+    client = server.client()
+    arn = start(client, "python-durable", {"case": "callback"})
     suspended_callbacks(client, arn)
     client.pause_durable_execution(DurableExecutionArn=arn, ExecutionTimeoutPaused=False)
+    CommandLine(server)("dev", "clock", "advance", PAST_EXECUTION_TIMEOUT)
     assert ended(client, arn)["Status"] == "TIMED_OUT"
 
 

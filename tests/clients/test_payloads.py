@@ -35,7 +35,7 @@ def test_text_survives(language: str, client: Any):
 
 @each_language
 def test_large_context_is_replayed_from_its_children(language: str, client: Any, tmp_path: Path):
-    payload = {"case": "large_child", "size": 300_000, "board": board(tmp_path)}
+    payload = {"case": "large_child", "size": 300_000, "seconds": 1, "board": board(tmp_path)}
     assert call(client, f"{language}-durable", payload)["Payload"] == 300_000
     assert lines(tmp_path, "runs") == ["letter"]
 

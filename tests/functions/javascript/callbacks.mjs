@@ -12,7 +12,7 @@ export const callback = (_event, context) => approval(context);
 export const callback_timeout = (event, context) => approval(context, { timeout: { seconds: event.seconds } });
 
 export const callback_heartbeat = (event, context) =>
-  approval(context, { timeout: { seconds: 60 }, heartbeatTimeout: { seconds: event.seconds } });
+  approval(context, { timeout: { seconds: event.timeout }, heartbeatTimeout: { seconds: event.heartbeat } });
 
 export async function callback_and_wait(event, context) {
   const [result] = await context.createCallback("approval", { timeout: { seconds: event.timeout } });

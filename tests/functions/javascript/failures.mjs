@@ -9,7 +9,7 @@ export const handler_fails = async () => {
 };
 
 export async function nondeterministic(event, context) {
-  if (await firstTime(event, "ran")) await context.wait("pause", { seconds: 1 });
+  if (await firstTime(event, "ran")) await context.wait("pause", { seconds: event.seconds });
   return context.step("other", async () => "other");
 }
 

@@ -11,7 +11,7 @@ export async function large_child(event, context) {
     });
     return letter.repeat(event.size);
   });
-  await context.wait("pause", { seconds: 1 });
+  await context.wait("pause", { seconds: event.seconds });
   return text.length;
 }
 

@@ -23,7 +23,7 @@ def callback_timeout(event: Event, context: DurableContext) -> Any:
 
 @case
 def callback_heartbeat(event: Event, context: DurableContext) -> Any:
-    config = CallbackConfig(timeout=seconds(60), heartbeat_timeout=seconds(event["seconds"]))
+    config = CallbackConfig(timeout=seconds(event["timeout"]), heartbeat_timeout=seconds(event["heartbeat"]))
     return context.create_callback(name="approval", config=config).result()
 
 

@@ -24,7 +24,7 @@ def handler_fails(_event: Event, _context: DurableContext) -> Any:
 @case
 def nondeterministic(event: Event, context: DurableContext) -> str:
     if first_time(event, "ran"):
-        context.wait(seconds(1), name="pause")
+        context.wait(seconds(event["seconds"]), name="pause")
     return context.step(lambda _: "other", name="other")
 
 

@@ -16,7 +16,7 @@ def large_child(event: Event, context: DurableContext) -> int:
         return letter * event["size"]
 
     text = context.run_in_child_context(body, name="large")
-    context.wait(seconds(1), name="pause")
+    context.wait(seconds(event["seconds"]), name="pause")
     return len(text)
 
 
