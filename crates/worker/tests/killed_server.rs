@@ -24,11 +24,11 @@ async fn server() {
         until("it is busy", || world.logs.text().contains("busy")).await;
         let line = world.logs.lines().into_iter().find(|line| line.contains("busy")).unwrap();
         let busy = line.rsplit(' ').next().unwrap().to_owned();
-        println!("pids {} {} {busy}", world.value(&python, "1").await, world.value(&node, "1").await);
+        println!("says {} {} {busy}", world.value(&python, "1").await, world.value(&node, "1").await);
     });
 }
 
-/// The same with a launcher, and functions that are busy and never look up.
+/// The same with a launcher, and functions that are busy and never look up: says how long they sleep.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by `busy_processes_end_when_their_server_is_killed`"]
 async fn server_with_launcher() {
@@ -37,43 +37,41 @@ async fn server_with_launcher() {
     let plain = World::with(|config| config.sandbox = Arc::new(plain));
     let busy = Code::python("import subprocess\ndef handler(event, context): subprocess.run(['sleep', str(event)])\n");
     let alone = Code::python("import os\ndef handler(event, context): os.execlp('sleep', 'sleep', str(event))\n");
-    let (in_room, in_plain) = (IN_ROOM.to_string(), IN_PLAIN.to_string());
-    tokio::join!(rooms.invoke(&busy, &in_room), plain.invoke(&alone, &in_plain), async {
-        until("both are busy", || support::sleeps(IN_ROOM) && support::sleeps(IN_PLAIN)).await;
-        println!("pids");
+    let [in_room, in_plain] = [support::own_seconds(), support::own_seconds() + 1];
+    let (first, second) = (in_room.to_string(), in_plain.to_string());
+    tokio::join!(rooms.invoke(&busy, &first), plain.invoke(&alone, &second), async {
+        until("both are busy", || support::sleeps(in_room) && support::sleeps(in_plain)).await;
+        println!("says {in_room} {in_plain}");
     });
 }
 
-/// How long the functions of the last test sleep, which tells them from anybody else's.
-const IN_ROOM: u32 = 86_397;
-const IN_PLAIN: u32 = 86_398;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn busy_processes_end_when_their_server_is_killed() {
-    let (mut server, _) = start("server_with_launcher");
+    let (mut server, sleeps) = start("server_with_launcher");
+    assert!(sleeps.len() == 2 && sleeps.iter().all(|seconds| support::sleeps(*seconds)), "{sleeps:?}");
     server.kill().unwrap();
     server.wait().unwrap();
-    until("they are gone", || !support::sleeps(IN_ROOM) && !support::sleeps(IN_PLAIN)).await;
+    until("they are gone", || !sleeps.iter().any(|seconds| support::sleeps(*seconds))).await;
 }
 
-/// Runs a test as a server of its own until it has said its processes.
-fn start(test: &str) -> (Child, String) {
+/// Runs a test as a server of its own until it has said its numbers.
+fn start(test: &str) -> (Child, Vec<u64>) {
     let mut server = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let line = lines.find(|line| line.contains("pids")).expect("the server says its processes");
-    (server, line)
+    // The harness may have begun the line.
+    let said = lines.find_map(|line| line.split_once("says ").map(|(_, said)| said.to_owned()));
+    let said = said.expect("the server says its numbers");
+    (server, said.split(' ').map(|number| number.parse().unwrap()).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_processes_end_when_their_server_is_killed() {
-    let (mut server, line) = start("server");
-    let pids = line.split("pids ").nth(1).unwrap().split(' ').map(|pid| pid.parse().unwrap());
-    let pids: Vec<u64> = pids.collect();
-    assert!(pids.len() == 3 && pids.iter().all(|pid| lives(*pid)), "{line}");
+    let (mut server, pids) = start("server");
+    assert!(pids.len() == 3 && pids.iter().all(|pid| lives(*pid)), "{pids:?}");
     server.kill().unwrap();
     server.wait().unwrap();
     until("they are gone", || !pids.iter().any(|pid| lives(*pid))).await;

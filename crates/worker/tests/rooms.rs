@@ -177,11 +177,12 @@ async fn what_has_left_its_group_ends_with_the_process() {
     let world = World::with_rooms(|config| config.idle_limit = Duration::from_millis(20)).await;
     // A daemon by the book: two forks, a session of its own.
     let code = Code::python(
-        "import os, time\ndef handler(event, context):\n    if not os.fork():\n        os.setsid()\n        if os.fork(): os._exit(0)\n        os.execlp('sleep', 'sleep', '86399')\n    os.wait()\n    return os.getpid()\n",
+        "import os, time\ndef handler(event, context):\n    if not os.fork():\n        os.setsid()\n        if os.fork(): os._exit(0)\n        os.execlp('sleep', 'sleep', str(event))\n    os.wait()\n    return os.getpid()\n",
     );
-    world.value(&code, "{}").await;
+    let seconds = support::own_seconds();
+    world.value(&code, &seconds.to_string()).await;
     until("no process is left", || world.supervisor.processes() == 0).await;
-    assert!(!sleeps(86_399));
+    assert!(!sleeps(seconds));
 }
 
 #[tokio::test(flavor = "multi_thread")]

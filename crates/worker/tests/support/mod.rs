@@ -156,8 +156,13 @@ pub const LAUNCHER: &str = "EVERSTEP_TEST_LAUNCHER";
 /// The variable that names another directory of interpreters.
 pub const RUNTIMES: &str = "EVERSTEP_TEST_RUNTIMES";
 
+/// Seconds that nobody else sleeps, not even another process of the same test; nor one more than that.
+pub fn own_seconds() -> u64 {
+    86_400 + 2 * u64::from(std::process::id())
+}
+
 /// Whether a `sleep` of so many seconds runs anywhere on this machine.
-pub fn sleeps(seconds: u32) -> bool {
+pub fn sleeps(seconds: u64) -> bool {
     let wanted = format!("sleep\0{seconds}\0");
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
