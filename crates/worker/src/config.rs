@@ -36,6 +36,8 @@ pub struct Config {
     pub idle_limit: Duration,
     /// Time for initialization before the function's own timeout starts to count.
     pub init_limit: Duration,
+    /// Time an outcome waits for the runtime to ask for its next event.
+    pub settle_limit: Duration,
     /// Time between SIGTERM and SIGKILL.
     pub stop_grace: Duration,
     /// Processes alive at once, over all functions; further invocations wait.
@@ -61,6 +63,7 @@ impl Config {
             interpreters: BTreeMap::new(),
             idle_limit: Duration::from_secs(300),
             init_limit: limits::INIT_LIMIT,
+            settle_limit: limits::SETTLE_LIMIT,
             stop_grace: Duration::from_secs(2),
             processes_max: 64,
             endpoint: endpoint.into(),

@@ -516,7 +516,7 @@ impl Process {
         match &mut self.state {
             State::Busy { running, undelivered: None } if running.request_id == request_id => {
                 let (now, deadline) = (Instant::now(), running.deadline);
-                let until = deadline.min(now + limits::SETTLE_LIMIT);
+                let until = deadline.min(now + self.shared.config.settle_limit);
                 let duration = now - running.began;
                 let before = std::mem::replace(&mut self.state, State::Answered { outcome: None, until, deadline });
                 if let (State::Busy { running, .. }, State::Answered { outcome, .. }) = (before, &mut self.state) {

@@ -196,7 +196,7 @@ next()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outcome_does_not_wait_for_a_runtime_that_dallies() {
-    let world = World::new();
+    let world = World::with(|config| config.settle_limit = std::time::Duration::from_millis(1));
     let code = bootstrap("id, body = next()\npost(id, body)\nimport time\ntime.sleep(1000)\n");
     assert_eq!(world.value(&code, "1").await, 1);
     assert_eq!(world.value(&code, "2").await, 2, "in another process");

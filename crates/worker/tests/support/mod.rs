@@ -36,6 +36,8 @@ impl World {
         let mut config = Config::new(runtimes(), "http://127.0.0.1:9");
         config.runtimes_dir = runtimes();
         config.install = Install::Interpreters;
+        // However busy the machine is, a process that answers is used again.
+        config.settle_limit = PATIENCE;
         change(&mut config);
         let (keys, logs) = (Arc::new(Keys::default()), Arc::new(Logs::default()));
         Self { supervisor: Supervisor::start(config, keys.clone(), logs.clone()), keys, logs }
