@@ -3,13 +3,18 @@
 //! A file on `PATH` proves nothing: version managers put launchers there that fail when run. So each candidate is
 //! run once, and what it says about itself counts.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::process::Command;
 
 use super::{Language, outermost};
 use crate::limits;
+
+/// How long to leave a program alone that somebody has open for writing.
+const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
 /// An interpreter that runs.
 #[derive(Debug, Clone)]
@@ -54,7 +59,16 @@ impl Said {
 pub(super) async fn ask(program: &Path, language: Language) -> Result<Interpreter, String> {
     let mut command = Command::new(program);
     command.args(language.question()).stdin(Stdio::null()).kill_on_drop(true);
-    let output = match tokio::time::timeout(limits::PROBE_LIMIT, command.output()).await {
+    let asking = async {
+        loop {
+            match command.output().await {
+                // It was just written, and a process that another thread is starting has it open still.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => tokio::time::sleep(BUSY_PAUSE).await,
+                output => return output,
+            }
+        }
+    };
+    let output = match tokio::time::timeout(limits::PROBE_LIMIT, asking).await {
         Ok(output) => output.map_err(|error| format!("`{}` cannot be run: {error}", program.display()))?,
         Err(_) => return Err(format!("`{}` says nothing", program.display())),
     };

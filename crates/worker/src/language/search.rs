@@ -142,6 +142,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn interpreter_that_is_just_being_written_is_waited_for() {
+        let machine = machine().with("bin/python3", "3.13.2");
+        let open = fs::OpenOptions::new().append(true).open(machine.path("bin/python3")).unwrap();
+        let (found, ()) = tokio::join!(found(&machine, None, Runtime::Python313), async {
+            tokio::task::yield_now().await;
+            drop(open);
+        });
+        check(found, &machine, Some("bin/python3"));
+    }
+
+    #[tokio::test]
     async fn only_the_exact_series_is_found_whatever_the_program_is_called() {
         let machine = machine()
             .with("bin/python3.13", "''")
