@@ -19,7 +19,7 @@ use crate::service::Service;
 ///     Ok(ctx.step("greet", async |_| Ok(format!("Hello, {name}!"))).await?)
 /// }
 ///
-/// #[tokio::main]
+/// #[tokio::main(flavor = "current_thread")]
 /// async fn main() -> Result<(), lambda_runtime::Error> {
 ///     lambda_runtime::run(everstep::service(greet)?).await
 /// }

@@ -54,7 +54,7 @@
 //!     Ok(parcels)
 //! }
 //!
-//! #[tokio::main]
+//! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), RunError> {
 //!     everstep::log::init().ok();
 //!     everstep::run(order).await

@@ -26,7 +26,7 @@ const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 ///     Ok(ctx.step("greet", async |_| Ok(format!("Hello, {name}!"))).await?)
 /// }
 ///
-/// #[tokio::main]
+/// #[tokio::main(flavor = "current_thread")]
 /// async fn main() -> Result<(), RunError> {
 ///     everstep::run(greet).await
 /// }
@@ -44,7 +44,7 @@ pub async fn run<M>(function: impl IntoFunction<M>) -> Result<(), RunError> {
 /// # use everstep::{Context, Functions, Result, RunError};
 /// # async fn order(id: u32, ctx: Context) -> Result<u32> { Ok(id) }
 /// # async fn refund(id: u32, ctx: Context) -> Result<u32> { Ok(id) }
-/// #[tokio::main]
+/// #[tokio::main(flavor = "current_thread")]
 /// async fn main() -> Result<(), RunError> {
 ///     Functions::new().add("order", order).add("refund", refund).run().await
 /// }
