@@ -70,6 +70,8 @@ pub struct Engine {
     forgetting: Semaphore,
     /// Processes are being ended: what breaks now is the server's doing, not the function's.
     stopping: AtomicBool,
+    /// What the last server lost is recovered: functions may be invoked.
+    begun: AtomicBool,
 }
 
 /// The answer to a checkpoint.
@@ -93,12 +95,18 @@ impl Engine {
     ) -> Arc<Self> {
         let (cache, schedule) = (Cache::default(), Schedule::default());
         let forgetting = Semaphore::new(FORGETTING_MAX);
-        Arc::new(Self { store, functions, clock, keys, cache, schedule, forgetting, stopping: AtomicBool::new(false) })
+        let (stopping, begun) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { store, functions, clock, keys, cache, schedule, forgetting, stopping, begun })
     }
 
     /// Tells whether [`Self::run`] has ended, so that functions that break now were broken off.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Tells whether [`Self::run`] is under way, and has recovered what there was to recover.
+    pub(crate) fn is_running(&self) -> bool {
+        self.begun.load(Ordering::Acquire) && !self.is_stopping()
     }
 
     /// Returns the durable clock.

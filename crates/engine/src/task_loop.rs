@@ -31,6 +31,7 @@ impl Engine {
     /// what is due. What breaks after that is left as it is, and recovered at the next start.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         self.recover().await;
+        self.begun.store(true, Ordering::Release);
         let mut refills = Refills::begin(self.clock.now());
         while !*stop.borrow() {
             let now = self.clock.now();
@@ -98,17 +99,22 @@ impl Engine {
         }
     }
 
-    /// Notes when an execution wants attention. One that waits for a process only wants its timers looked after.
+    /// Has the function of an execution invoked if that is due, and notes when else the execution wants attention.
     ///
     /// Whoever calls this holds the lock of its cell, so that no note overwrites one of a later state.
-    pub(crate) fn note(&self, execution: &Execution) {
+    pub(crate) fn note(self: &Arc<Self>, execution: &Execution) {
         let id = execution.start_facts().id;
+        let is_due = self.is_running() && execution.invocation_due_at().is_some_and(|at| at <= self.clock.now());
+        if is_due && self.schedule.claim_invocation(id) {
+            tokio::spawn(Arc::clone(self).invoke(id));
+        }
+        // One that waits for a process only wants its timers looked after.
         let is_invoking = self.schedule.is_invoking(id);
         self.schedule.note(id, if is_invoking { execution.next_timer_at() } else { execution.wake_up() });
     }
 
-    /// Notes when an execution wants attention, as it stands now.
-    pub(crate) async fn note_anew(&self, id: ExecutionId) {
+    /// Does the same for an execution as it stands now.
+    pub(crate) async fn note_anew(self: &Arc<Self>, id: ExecutionId) {
         if let Err(error) = self.look(id, |execution| self.note(execution)).await {
             warn!(execution.id = %id, error = &error as &dyn std::error::Error, "an execution could not be read");
         }
@@ -141,16 +147,8 @@ impl Engine {
             }
             return;
         }
-        let execution = if execution.next_timer_at().is_some_and(|at| at <= now) {
-            self.submit_for_sure(id, Command::Wake, Vec::new()).await.unwrap_or(execution)
-        } else {
-            execution
-        };
-        if execution.invocation_due_at().is_some_and(|at| at <= now.max(self.clock.now()))
-            && self.schedule.claim_invocation(id)
-        {
-            let engine = Arc::clone(self);
-            tokio::spawn(async move { engine.invoke(id).await });
+        if execution.next_timer_at().is_some_and(|at| at <= now) {
+            self.submit_for_sure(id, Command::Wake, Vec::new()).await;
         }
         self.note_anew(id).await;
     }
