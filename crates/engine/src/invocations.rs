@@ -59,8 +59,12 @@ impl Engine {
     /// of the execution comes first.
     async fn ask_again_later(&self, id: ExecutionId) {
         let later = self.clock.now().plus_seconds(THROTTLE_DELAY_SECONDS);
-        let timer = self.look(id, Execution::next_timer_at).await.ok().flatten().flatten();
-        self.schedule.note(id, Some(timer.map_or(later, |timer| timer.min(later))));
+        let put_off = |execution: &Execution| {
+            let timer = execution.next_timer_at();
+            self.schedule.note(id, Some(timer.map_or(later, |timer| timer.min(later))));
+        };
+        // What cannot be looked at now is found when the store is read next.
+        let _ = self.look(id, put_off).await;
     }
 
     async fn durable_run(&self, request_id: RequestId, execution: &Execution) -> Result<DurableRun, Error> {

@@ -1,7 +1,7 @@
 //! Load, decide, commit: the one loop that moves executions forward.
 //!
-//! [`Engine::submit`] takes a command to an execution; [`Engine::run`] is the task loop that does what is due:
-//! invoke functions, fire timers, start children, tell parents, forget what is over. It knows storage and
+//! [`Engine::submit`] takes a command to an execution, and has its function invoked if that is due then; [`Engine::run`] is
+//! the task loop that does what time brings: fire timers, invoke functions, start children, tell parents, forget what is over. It knows storage and
 //! functions by their traits, and nothing of HTTP or processes.
 
 mod asynchronous;
@@ -119,7 +119,7 @@ impl Engine {
         &self.keys
     }
 
-    /// Starts an execution. Once this returns it is on disk, and the task loop invokes its function. It goes on to its end
+    /// Starts an execution. Once this returns it is on disk, and its function is being invoked. It goes on to its end
     /// even if the caller goes away.
     ///
     /// # Errors

@@ -31,6 +31,12 @@ struct Near {
     performed: HashSet<EffectId>,
 }
 
+/// How much is known here.
+pub(crate) struct KnownCounts {
+    pub(crate) executions: usize,
+    pub(crate) effects: usize,
+}
+
 impl Near {
     fn set(&mut self, id: ExecutionId, wake_up: Option<Timestamp>) {
         let wake_up = wake_up.filter(|at| self.horizon.is_some_and(|horizon| *at <= horizon));
@@ -42,10 +48,6 @@ impl Near {
             self.queue.remove(&(before, id));
         }
         self.queue.extend(wake_up.map(|at| (at, id)));
-    }
-
-    fn is_unclaimed(&self, id: &EffectId) -> bool {
-        !self.performed.contains(id) && !self.performing.contains(id)
     }
 }
 
@@ -86,18 +88,13 @@ impl Schedule {
         });
     }
 
-    /// Counts those of whom nothing is known here yet. Who waits for a process is known: by the store it wants attention
-    /// all the time.
-    pub(crate) fn count_news<'a>(&self, due: impl IntoIterator<Item = &'a ExecutionId>) -> usize {
-        self.with(|near| {
-            let is_known = |id| [&near.invoking, &near.forgetting].iter().any(|claimed| claimed.contains(id));
-            due.into_iter().filter(|id| !near.wake_ups.contains_key(id) && !is_known(id)).count()
+    /// Counts what is known here. The store may have all of it among what is due: who waits for a process wants attention all
+    /// the time, and an effect stays due until it is done.
+    pub(crate) fn known(&self) -> KnownCounts {
+        self.with(|near| KnownCounts {
+            executions: near.wake_ups.len() + near.invoking.len() + near.forgetting.len(),
+            effects: near.performing.len(),
         })
-    }
-
-    /// Counts the effects that nobody is at.
-    pub(crate) fn count_unclaimed<'a>(&self, due: impl IntoIterator<Item = &'a EffectId>) -> usize {
-        self.with(|near| due.into_iter().filter(|id| near.is_unclaimed(id)).count())
     }
 
     /// Takes out everything that wants attention by now.
@@ -151,7 +148,7 @@ impl Schedule {
 
     /// Claims an effect; `false` if somebody is at it already, or was since it was read.
     pub(crate) fn claim_effect(&self, id: EffectId) -> bool {
-        self.with(|near| near.is_unclaimed(&id) && near.performing.insert(id))
+        self.with(|near| !near.performed.contains(&id) && near.performing.insert(id))
     }
 
     /// Notes that an effect is due at `at`.

@@ -8,7 +8,6 @@ use everstep_core::command::InvocationResult;
 use everstep_core::event::Start;
 use everstep_core::id::ExecutionId;
 use everstep_core::{Command, Execution, Timestamp};
-use everstep_store::{Due, StoredEffect};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -57,19 +56,19 @@ impl Engine {
     async fn refill(self: &Arc<Self>, now: Timestamp) -> Timestamp {
         let horizon = now.plus_seconds(HORIZON_SECONDS);
         self.schedule.begin_reading(now, horizon);
+        // What waits for long comes first, and must not hide what follows.
+        let known = self.schedule.known();
+        let (due_max, effects_max) = (HORIZON_ITEMS_MAX + known.executions, HORIZON_ITEMS_MAX + known.effects);
         let read = async {
-            let news = |due: &[Due]| self.schedule.count_news(due.iter().map(|due| &due.execution));
-            let due = read_news(|limit| self.store.due(horizon, limit), news).await?;
-            let news =
-                |effects: &[StoredEffect]| self.schedule.count_unclaimed(effects.iter().map(|stored| &stored.id));
-            let effects = read_news(|limit| self.store.effects(now, limit), news).await?;
+            let due = self.store.due(horizon, due_max).await?;
+            let effects = self.store.effects(now, effects_max).await?;
             Ok::<_, everstep_store::Error>((due, effects))
         };
         match read.await {
             Ok((due, effects)) => {
-                let is_all = due.is_all && effects.is_all;
-                self.schedule.fill(horizon, due.items.into_iter().map(|due| (due.execution, due.wake_up)));
-                for stored in effects.items {
+                let is_all = due.len() < due_max && effects.len() < effects_max;
+                self.schedule.fill(horizon, due.into_iter().map(|due| (due.execution, due.wake_up)));
+                for stored in effects {
                     self.perform_in_background(stored.id, stored.effect);
                 }
                 now.plus_seconds(if is_all { HORIZON_SECONDS / 4 } else { REFILL_PAUSE_SECONDS })
@@ -99,7 +98,8 @@ impl Engine {
         }
     }
 
-    /// Has the function of an execution invoked if that is due, and notes when else the execution wants attention.
+    /// Has the function of an execution invoked if that is due, and notes when else the execution wants attention. Before
+    /// [`Self::run`] has recovered what was lost, all of that is only noted.
     ///
     /// Whoever calls this holds the lock of its cell, so that no note overwrites one of a later state.
     pub(crate) fn note(self: &Arc<Self>, execution: &Execution) {
@@ -214,30 +214,6 @@ impl Refills {
     }
 }
 
-/// What was read of the store.
-struct Reading<T> {
-    items: Vec<T>,
-    /// Whether there is no more.
-    is_all: bool,
-}
-
-/// Reads the earliest items of the store, as many more than usual as are known already: what waits for long comes
-/// first, and must not hide what follows.
-async fn read_news<T, E, R>(read: impl Fn(usize) -> R, count_news: impl Fn(&[T]) -> usize) -> Result<Reading<T>, E>
-where
-    R: Future<Output = Result<Vec<T>, E>>,
-{
-    let mut limit = HORIZON_ITEMS_MAX;
-    loop {
-        let items = read(limit).await?;
-        let is_all = items.len() < limit;
-        if is_all || count_news(&items) >= HORIZON_ITEMS_MAX {
-            return Ok(Reading { items, is_all });
-        }
-        limit *= 10;
-    }
-}
-
 /// Does what the store may fail at, until it does not.
 pub(crate) async fn until_it_works<T, E, R>(work: impl Fn() -> R) -> T
 where
@@ -283,24 +259,5 @@ mod tests {
     fn store_is_not_read_all_the_time() {
         let refills = Refills { last: at(100), next: at(105), seen: at(100) };
         assert_eq!(refills.at(Some(at(90))), at(100).plus_seconds(REFILL_PAUSE_SECONDS));
-    }
-
-    #[tokio::test]
-    async fn what_is_known_already_hides_nothing() {
-        let check = async |known: usize, all: usize, read: usize, is_all: bool| {
-            let reading = read_news(
-                async |limit| Ok::<Vec<usize>, ()>((0..all).take(limit).collect()),
-                |items| items.len().saturating_sub(known),
-            );
-            let reading = reading.await.unwrap();
-            assert_eq!((reading.items.len(), reading.is_all), (read, is_all), "{known} of {all}");
-        };
-        const MAX: usize = HORIZON_ITEMS_MAX;
-        check(0, 7, 7, true).await;
-        check(0, MAX - 1, MAX - 1, true).await;
-        check(0, MAX, MAX, false).await;
-        check(MAX, MAX, MAX, true).await;
-        check(MAX, MAX + 7, MAX + 7, true).await;
-        check(MAX, 20 * MAX, 10 * MAX, false).await;
     }
 }

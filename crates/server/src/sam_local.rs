@@ -132,7 +132,7 @@ impl Room {
     pub async fn start(&self, start: Start, texts: NewTexts, endpoint: Uri) -> Result<Execution, Error> {
         let _starting = self.starting.lock().await;
         let id = start.id;
-        // It must be known before the task loop invokes the function.
+        // It must be known before the function is invoked.
         self.endpoints.note(id, &endpoint).await?;
         let started = start_or_find(&self.engine, start, texts, |_| true).await;
         match &started {

@@ -11,7 +11,7 @@ use everstep_engine::{AsyncEnding, Condition, EventInvokeConfig, HandlerAnswer, 
 
 use crate::functions::{Halt, place};
 use crate::store::{Call, Fault};
-use crate::world::{LONG, MINUTE, Node, World, on_every_store};
+use crate::world::{LONG, MINUTE, Node, World, on_every_store, patiently};
 
 fn invocation(function: &str, payload: &str) -> PlainInvocation {
     PlainInvocation {
@@ -335,6 +335,28 @@ async fn throttle_is_no_try_and_is_waited_out() {
     world.until_nothing_is_owed().await;
     let ending = seen.lock().unwrap().pop().unwrap();
     assert_eq!((ending.condition, ending.invoke_count), (Condition::Success, 1));
+}
+
+#[tokio::test]
+async fn many_invocations_that_wait_for_a_process_do_not_hide_one_that_was_put_off() {
+    let world = World::in_memory();
+    for name in ["f", "g"] {
+        world.scripts.plain(name, |_| async { Ok("done".into()) });
+    }
+    let node = world.node();
+    let invoke = async |name: &str| node.engine.invoke_plain_later(invocation(name, "{}")).await.unwrap();
+    world.scripts.throttled.send_replace(true);
+    invoke("f").await;
+    world.until_throttled(1).await;
+    world.scripts.throttled.send_replace(false);
+    world.scripts.busy.send_replace(true);
+    for _ in 0..10_000 {
+        invoke("g").await;
+    }
+    world.clock.advance(MINUTE);
+    let mut waiting = world.scripts.waiting.subscribe();
+    let waits = waiting.wait_for(|names| names.iter().any(|name| name == "f"));
+    patiently("another try", waits).await.unwrap();
 }
 
 #[tokio::test]
