@@ -13,14 +13,16 @@
 //! forking. The same binary, so that there is nothing to install; a process of its own, so that this code may
 //! allocate, open files and fail as ordinary code does, which it could not between a fork and an exec of the server.
 
+use std::convert::Infallible;
 use std::ffi::{CString, OsStr};
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -38,6 +40,9 @@ pub(super) const WORD: &str = "__launch-function";
 
 /// How the launcher ends if it could not start the function; it has said why on its report.
 const COULD_NOT_START: i32 = 125;
+
+/// How long to leave a program alone that somebody has open for writing.
+const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
 /// Becomes the launcher if this process was started as one; otherwise returns at once. Call it first in `main`,
 /// before there is a second thread.
@@ -69,7 +74,7 @@ fn launch(order: Order, report: Report) -> ! {
         .stdin(Stdio::null());
     match &order.room {
         None => {
-            let error = command.exec();
+            let Err(error) = start(|| Err::<Infallible, _>(command.exec()));
             report.fail(super::report::PROGRAM, &error.to_string());
         }
         Some(room) => match step_outside(room) {
@@ -80,6 +85,17 @@ fn launch(order: Order, report: Report) -> ! {
             Ok(Side::Inside { status }) => run_room(room, report, command, &status),
             Err(reason) => report.fail(super::report::SETUP, &reason),
         },
+    }
+}
+
+/// Starts a program. Code that was just written may be open still in a process that the server is starting beside this
+/// one; that lasts for milliseconds, and the server ends a launcher that takes too long.
+fn start<T>(mut start: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    loop {
+        match start() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::sleep(BUSY_PAUSE),
+            started => return started,
+        }
     }
 }
 
@@ -177,7 +193,7 @@ fn run_room(room: &Room, report: Report, mut command: Command, status: &OwnedFd)
         // Supplementary groups go as well: the standard library sees to it when root changes its user.
         command.uid(user).gid(user);
     }
-    let runtime = match command.spawn() {
+    let runtime = match start(|| command.spawn()) {
         Ok(child) => Pid::from_child(&child),
         Err(error) => report.fail(super::report::PROGRAM, &error.to_string()),
     };
@@ -313,5 +329,29 @@ impl Report {
     fn fail(&self, kind: u8, reason: &str) -> ! {
         let _ = rustix::io::write(&self.0, &[&[kind], reason.as_bytes()].concat());
         std::process::exit(COULD_NOT_START);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn program_that_is_just_being_written_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("bootstrap");
+        fs::write(&program, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let mut open = Some(fs::OpenOptions::new().append(true).open(&program).unwrap());
+        let mut outcomes = Vec::new();
+        let child = start(|| {
+            let child = Command::new(&program).spawn();
+            outcomes.push(child.as_ref().err().map(std::io::Error::kind));
+            open = None;
+            child
+        });
+        assert!(child.unwrap().wait().unwrap().success());
+        assert_eq!(outcomes.first(), Some(&Some(ErrorKind::ExecutableFileBusy)));
+        assert_eq!(outcomes.last(), Some(&None));
     }
 }
