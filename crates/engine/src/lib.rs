@@ -1,8 +1,8 @@
 //! Load, decide, commit: the one loop that moves executions forward.
 //!
-//! [`Engine::submit`] takes a command to an execution, and has its function invoked if that is due then; [`Engine::run`] is
-//! the task loop that does what time brings: fire timers, invoke functions, start children, tell parents, forget what is over. It knows storage and
-//! functions by their traits, and nothing of HTTP or processes.
+//! [`Engine::submit`] takes a command to an execution, and has its function invoked if that is due then; [`Engine::run`]
+//! is the task loop that does what time brings: fire timers, invoke functions, start children, tell parents, forget what
+//! is over. It knows storage and functions by their traits, and nothing of HTTP or processes.
 
 mod asynchronous;
 mod cache;
@@ -154,8 +154,11 @@ impl Engine {
                 // It was created before, by an attempt of which that was not known.
                 Err(StoreError::NameTaken(taken_by)) if taken_by == id => {
                     drop(state);
-                    self.note_anew(id).await;
-                    return self.execution(id).await?.ok_or_else(|| Rejection::execution_not_found().into());
+                    let noted = |execution: &Execution| {
+                        self.note(execution);
+                        execution.clone()
+                    };
+                    return self.look(id, noted).await?.ok_or_else(|| Rejection::execution_not_found().into());
                 }
                 Err(StoreError::Unknown(_)) if attempt < ATTEMPTS_MAX => attempt += 1,
                 Err(StoreError::NameTaken(taken_by)) => break Error::NameTaken(taken_by),
